@@ -1,0 +1,1 @@
+"""CalcJobs of the codes that the chain runs."""

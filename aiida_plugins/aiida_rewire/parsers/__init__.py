@@ -1,0 +1,1 @@
+"""Parsers of the codes that the chain runs."""

@@ -1,0 +1,323 @@
+"""`aiida-rewire demo`: the whole chain, small, on this machine."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import filelock
+from rich.console import Console
+from rich.table import Table
+
+from aiida_rewire.cli import ingredients
+from aiida_rewire.cli.home import PROFILE, DemoFailure, Home
+from aiida_rewire.cli.progress import Progress, shown
+from aiida_rewire.errors import InvalidInput
+from aiida_rewire.trace.table import TABLE_COLUMNS, table_row, write_csv
+
+if TYPE_CHECKING:
+    from aiida import orm
+
+LABEL = "rewire-demo"
+CHAIN = "rewire.chain"
+POLL_S = 1.0
+KILL_TIMEOUT_S = 60
+CSV_NAME, PICTURE_NAME = "trace.csv", "trace.png"
+PARTLY = 500
+"""Exit status of a chain that lacks some conductances but has a trace."""
+
+
+class Interrupted(Exception):
+    """The user, or the system, asked the demo to stop."""
+
+
+@click.command("demo")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default=Path(".rewire"),
+    show_default=True,
+    help="Folder of the demo's own AiiDA profile.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    show_default="this folder",
+    help=f"Where {PICTURE_NAME} and {CSV_NAME} go.",
+)
+@click.option("--gap", type=float, help="Distance of the tips' apexes, Å.")
+@click.option("--base-side", type=int, help="Atoms along an edge of a tip's base.")
+@click.option("--voltage", type=float, help="Bias, V.")
+@click.option("--temperature", type=float, help="Temperature, K.")
+@click.option("--timestep", type=float, help="Time step, fs.")
+@click.option("--seed", type=int, help="Seed of the initial velocities.")
+@click.option("--supercell", type=int, help="Lateral atoms of the flat layers, N x N.")
+@click.option("--clean", is_flag=True, help="Remove all that the demo made, and what still runs of it.")
+def demo_command(directory: Path, output: Path, clean: bool, **changes: Any) -> None:
+    """Run the whole chain, small: biased MD of two silver tips, DFT of its snapshots, their conductance.
+
+    A second run goes on where the first was stopped, or shows what is there. Ctrl-C stops everything.
+    """
+    home = Home.at(directory)
+    if clean:
+        remove(home, output)
+        return
+    # third parties' deprecations are not the user's business
+    warnings.simplefilter("ignore")
+    try:
+        run(home, output, {key: value for key, value in changes.items() if value is not None})
+    except InvalidInput as error:
+        raise DemoFailure(str(error)) from error
+
+
+def remove(home: Home, output: Path) -> None:
+    """Delete the demo's folder, its picture and its table."""
+    if not home.exists:
+        click.echo(f"nothing to remove: {home.folder} is not there")
+        return
+    home.remove()
+    for name in (CSV_NAME, PICTURE_NAME):
+        (output / name).unlink(missing_ok=True)
+    click.echo(f"removed {home.folder}, {PICTURE_NAME} and {CSV_NAME}")
+
+
+def overrides_of(changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the protocol's overrides for the options that the user gave."""
+    overrides: dict[str, Any] = {}
+    places = {
+        "gap": [("tips", "gap")],
+        "base_side": [("tips", "base_side")],
+        "voltage": [("production", "voltage_v")],
+        "temperature": [("equilibration", "temperature_k"), ("production", "temperature_k")],
+        "timestep": [("equilibration", "timestep_fs"), ("production", "timestep_fs")],
+        "seed": [("equilibration", "seed"), ("production", "seed")],
+        "supercell": [("junction", "supercell")],
+    }
+    for key, value in changes.items():
+        for section, name in places[key]:
+            overrides.setdefault(section, {})[name] = value
+    return overrides
+
+
+def run(home: Home, output: Path, changes: dict[str, Any]) -> None:
+    """Run, resume or show the demo."""
+    if not output.is_dir():
+        raise DemoFailure(f"output = {output}: must be a folder; make it first")
+    programs = ingredients.find_programs()
+    console = Console()
+    home.enter()
+    lock = filelock.FileLock(home.folder / "demo.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise DemoFailure(
+            f"a demo runs already in {home.folder}; wait for it, or choose another --directory"
+        ) from error
+    with lock, stopping_on_signals():
+        try:
+            chain = finished_chain_of(home, programs, changes, console)
+        except (Interrupted, KeyboardInterrupt):
+            stop(home, console)
+            raise SystemExit(130) from None
+    show(home, chain, output, console)
+
+
+def finished_chain_of(
+    home: Home, programs: dict[str, Path], changes: dict[str, Any], console: Console
+) -> orm.WorkChainNode:
+    """Return the chain with these changes, having run or awaited it where it was not there."""
+    from aiida.plugins import WorkflowFactory
+
+    say(console, f"profile `{PROFILE}` in {home.folder}")
+    home.open_profile()
+    codes = ingredients.load_codes(programs)
+    force_field = ingredients.load_force_field()
+    overrides = overrides_of(changes)
+    label = LABEL + "".join(f" {key}={value}" for key, value in sorted(changes.items()))
+    chain = find_chain(label)
+    if chain is not None and chain.is_finished and chain.exit_status in (0, PARTLY):
+        say(
+            console,
+            f"chain <{chain.pk}> is there already; `aiida-rewire demo --clean` makes room for a new one",
+        )
+        return chain
+    home.start_daemon()
+    pseudo = ingredients.load_pseudo(codes["ld1"])
+    if chain is None or chain.is_terminated:
+        try:
+            arguments = (codes, force_field, pseudo)
+            labels = {"campaign": "demo", "chain": label, "pseudo_family": ingredients.PSEUDO_FAMILY}
+            chain = WorkflowFactory(CHAIN).submit_from_protocol(
+                *arguments, protocol="demo", overrides=overrides, labels=labels, label=label
+            )
+        except ValueError as error:
+            home.stop_daemon()
+            raise DemoFailure(refusal(error)) from error
+        say(
+            console,
+            f"chain <{chain.pk}> submitted; parts that finished before are found again, not run again",
+        )
+    else:
+        say(console, f"chain <{chain.pk}> still runs: going on with it")
+    watch(chain, console)
+    home.stop_daemon()
+    return chain
+
+
+def refusal(error: ValueError) -> str:
+    """Take what a user needs out of the message of a refused input."""
+    text = " ".join(str(error).split())
+    marker = "` failed because: "
+    return (
+        text.split(marker, 1)[-1] if marker in text else text.rsplit("Error occurred validating port ", 1)[-1]
+    )
+
+
+def find_chain(label: str) -> orm.WorkChainNode | None:
+    """Return the latest chain of this label."""
+    from aiida import orm
+    from aiida.plugins import WorkflowFactory
+
+    query = orm.QueryBuilder().append(WorkflowFactory(CHAIN), filters={"label": label}, tag="chain")
+    query.order_by({"chain": {"id": "desc"}}).limit(1)
+    found = query.first(flat=True)
+    return found if isinstance(found, orm.WorkChainNode) else None
+
+
+def watch(chain: orm.WorkChainNode, console: Console) -> None:
+    """Show the progress of the chain until it ends."""
+    progress = Progress.of_inputs(chain.inputs)
+    with shown(progress, console) as update:
+        while not chain.is_terminated:
+            update(progress.update(chain))
+            time.sleep(POLL_S)
+        update(progress.update(chain))
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[None]:
+    """Turn a request to terminate into an exception, as Ctrl-C is one."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise Interrupted
+
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def stop(home: Home, console: Console) -> None:
+    """Stop everything, so that nothing runs on and a later demo goes on from what is finished."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    say(console, "stopping what runs ...")
+    with suppress(DemoFailure):
+        kill_processes(home)
+    with suppress(DemoFailure):
+        home.stop_daemon()
+    say(console, "stopped: nothing runs on; `aiida-rewire demo` goes on from what is finished")
+
+
+def kill_processes(home: Home) -> None:
+    """Kill what the engine still runs, and wait until it has ended."""
+    from aiida import orm
+    from aiida.manage import get_manager
+
+    if get_manager().get_profile() is None:
+        return
+    active = {"attributes.process_state": {"in": ["created", "running", "waiting"]}}
+    query = orm.QueryBuilder().append(orm.ProcessNode, filters=active, project="id")
+    top = [pk for pk in query.all(flat=True) if orm.load_node(pk).caller is None]
+    if not top:
+        return
+    home.verdi("--profile", PROFILE, "process", "kill", "--timeout", str(KILL_TIMEOUT_S), *map(str, top))
+    deadline = time.monotonic() + KILL_TIMEOUT_S
+    while query.count() and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+
+
+def show(home: Home, chain: orm.WorkChainNode, output: Path, console: Console) -> None:
+    """Print the table, write picture and CSV, and say how to look further.
+
+    Raises
+    ------
+    DemoFailure
+        If the chain ended without a trace.
+    """
+    from aiida_rewire.trace.figure import save_trace
+
+    if "trace" not in chain.outputs:
+        state = (
+            f"[{chain.exit_status}] {chain.exit_message}" if chain.is_finished else str(chain.process_state)
+        )
+        raise DemoFailure(f"chain <{chain.pk}> has no trace: {state}; `aiida-rewire demo` tries again")
+    trace = chain.outputs.trace
+    rows = trace.rows()
+    labels = trace.base.attributes.all
+    table = Table(
+        *TABLE_COLUMNS, title=f"chain <{chain.pk}>, {labels['voltage_v']:g} V, seed {labels['seed']}"
+    )
+    for row in rows:
+        table.add_row(*table_row(row))
+    console.print(table)
+    for row in rows:
+        if row["missing"]:
+            say(console, f"{row['time_ps']:.2f} ps is missing: {row['missing']}")
+    write_csv(rows, output / CSV_NAME)
+    title = "Silver tips under a voltage (protocol demo: not for publication)"
+    save_trace(rows, output / PICTURE_NAME, voltage_v=labels["voltage_v"], title=title)
+    say(console, f"wrote {output / PICTURE_NAME} and {output / CSV_NAME}")
+    best = max(rows, key=lambda row: row["conductance_g0"] if math.isfinite(row["conductance_g0"]) else -1.0)
+    say(console, hints(home, best["conductance_uuid"]))
+
+
+def hints(home: Home, uuid: str) -> str:
+    """Say how to look further."""
+    query = home.folder / "between.py"
+    query.write_text(QUERY)
+    folder = home.folder.relative_to(Path.cwd()) if home.folder.is_relative_to(Path.cwd()) else home.folder
+    lines = [
+        "",
+        "Look further (in a shell with the environment activated):",
+        f'  export AIIDA_PATH="{"$PWD/" if not folder.is_absolute() else ""}{folder}"',
+        "  verdi process list --all",
+    ]
+    if uuid:
+        lines.append(f"  verdi node graph generate {uuid.split('-')[0]}     # back to the tips, as a PDF")
+    lines.append(f"  verdi run {folder / query.name}     # the conductances with T between 0.8 and 1.2")
+    return "\n".join(lines)
+
+
+QUERY = '''\
+"""Conductances with T between 0.8 and 1.2, and where they come from."""
+
+from aiida.orm import QueryBuilder
+from aiida.plugins import DataFactory
+
+between = {"attributes.transmission_fermi": {"and": [{">=": 0.8}, {"<=": 1.2}]}}
+query = QueryBuilder().append(
+    DataFactory("rewire.conductance"),
+    filters=between,
+    project=["uuid", "attributes.time_ps", "attributes.stage", "attributes.transmission_fermi"],
+)
+for uuid, time_ps, stage, transmission in query.iterall():
+    print(f"{uuid}  {time_ps:.2f} ps  {stage:8}  T = {transmission:.4f}")
+'''
+
+
+def say(console: Console, text: str) -> None:
+    """Print plain text."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,127 @@
+"""What the demo's chain is made of: codes, force field and pseudopotential as nodes."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiida_rewire.cli.executables import find_executable
+from aiida_rewire.cli.home import COMPUTER, DemoFailure
+from aiida_rewire.fixtures import fixture_path
+from aiida_rewire.md.reaxff import force_field_text, silver_parameters
+
+if TYPE_CHECKING:
+    from aiida import orm
+
+PROGRAMS = {
+    "lmp": ("lmp", "rewire.md"),
+    "pw": ("pw.x", "rewire.pw"),
+    "pwcond": ("pwcond.x", "rewire.pwcond"),
+    "ld1": ("ld1.x", "rewire.ld1"),
+}
+"""Label of the code: the program and the entry point that runs it."""
+
+ONE_THREAD = "export OMP_NUM_THREADS=1\n"
+PSEUDO_FAMILY = "rewire/frozen-d"
+FORCE_FIELD = "Ag.reaxff"
+PSEUDO_TIMEOUT_S = 120
+
+
+def find_programs() -> dict[str, Path]:
+    """Return the path of each program by the label of its code.
+
+    Raises
+    ------
+    DemoFailure
+        If one is missing.
+    """
+    found = {label: find_executable(program) for label, (program, _) in PROGRAMS.items()}
+    missing = [PROGRAMS[label][0] for label, path in found.items() if path is None]
+    if missing:
+        raise DemoFailure(
+            f"{', '.join(missing)}: not on PATH; `aiida-rewire doctor` says how to install what is missing"
+        )
+    return {label: path for label, path in found.items() if path is not None}
+
+
+def load_codes(programs: dict[str, Path]) -> dict[str, orm.InstalledCode]:
+    """Return the codes, registered anew where a program lies elsewhere than before."""
+    from aiida import orm
+    from aiida.common.exceptions import NotExistent
+
+    computer = orm.load_computer(COMPUTER)
+    codes = {}
+    for label, path in programs.items():
+        try:
+            code = orm.load_code(f"{label}@{COMPUTER}")
+            if str(code.filepath_executable) == str(path):
+                codes[label] = code
+                continue
+            code.label = f"{label}-until-{code.pk}"
+        except NotExistent:
+            pass
+        codes[label] = orm.InstalledCode(
+            label=label,
+            computer=computer,
+            filepath_executable=str(path),
+            default_calc_job_plugin=PROGRAMS[label][1],
+            prepend_text=ONE_THREAD,
+        ).store()
+    return codes
+
+
+def load_force_field() -> Any:
+    """Return the node of silver's ReaxFF parameters, stored once."""
+    from aiida_lammps.data.potential import LammpsPotentialData
+
+    table = silver_parameters()
+    citation = {key: str(value) for key, value in table["citation"].items()}
+    node = LammpsPotentialData.get_or_create(
+        source=io.BytesIO(force_field_text(table).encode()),
+        filename=f"{FORCE_FIELD}.txt",
+        pair_style="reaxff",
+        species=["Ag"],
+        atom_style="charge",
+        units="real",
+        extra_tags={"title": table["title"], "source_citations": [citation]},
+    )
+    return node if node.is_stored else node.store()
+
+
+def load_pseudo(code: orm.InstalledCode) -> Any:
+    """Return silver's frozen-d pseudopotential from its family; ld1.x makes it first where there is none.
+
+    Raises
+    ------
+    DemoFailure
+        If ld1.x does not make it.
+    """
+    from aiida import orm
+    from aiida.common.exceptions import NotExistent
+    from aiida.plugins import CalculationFactory, GroupFactory
+
+    family_class = GroupFactory("pseudo.family")
+    try:
+        return family_class.collection.get(label=PSEUDO_FAMILY).get_pseudo("Ag")
+    except (NotExistent, ValueError):
+        pass
+    builder = CalculationFactory("rewire.ld1").get_builder()
+    builder.code = code
+    builder.generation = orm.SinglefileData(fixture_path("ld1", "Ag.frozen-d.in"))
+    builder.metadata.label = PSEUDO_FAMILY
+    node = CalculationFactory("rewire.ld1").submit_calculation(builder)
+    deadline = time.monotonic() + PSEUDO_TIMEOUT_S
+    while not node.is_terminated:
+        if time.monotonic() > deadline:
+            raise DemoFailure(
+                f"ld1.x did not end in {PSEUDO_TIMEOUT_S} s; see `verdi process report {node.pk}`"
+            )
+        time.sleep(0.5)
+    if not node.is_finished_ok:
+        raise DemoFailure(f"ld1.x made no pseudopotential: [{node.exit_status}] {node.exit_message}")
+    family, _ = family_class.collection.get_or_create(label=PSEUDO_FAMILY)
+    family.clear()
+    family.add_nodes([node.outputs.pseudo])
+    return node.outputs.pseudo

@@ -1,0 +1,20 @@
+"""The command `aiida-rewire`."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import click
+
+from aiida_rewire.cli.demo import demo_command
+from aiida_rewire.cli.doctor import doctor_command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("aiida-rewire"), prog_name="aiida-rewire")
+def main() -> None:
+    """Conductance of silver filaments from biased reactive MD, with provenance."""
+
+
+main.add_command(demo_command)
+main.add_command(doctor_command)

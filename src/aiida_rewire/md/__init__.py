@@ -1,0 +1,1 @@
+"""Reactive molecular dynamics with LAMMPS: force field, input script, dumps."""

@@ -1,0 +1,1 @@
+"""Conductance against time: the table and the figure."""

@@ -1,0 +1,1 @@
+"""Ballistic transport: FFT grids, reading pwcond.x, gates, Landauer."""

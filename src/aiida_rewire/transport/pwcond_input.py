@@ -1,0 +1,72 @@
+"""The input file of pwcond.x."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+OWNED_KEYS = frozenset(
+    {
+        "outdir", "prefixt", "prefixl", "prefixs", "prefixr", "tran_prefix", "tran_file", "save_file", "fil_loc",
+        "band_file", "max_seconds", "recover", "lread_cond", "lwrite_cond", "lread_loc", "lwrite_loc",
+        "start_k", "last_k", "start_e", "last_e", "ikind", "bdl", "bds", "bdr", "energy0", "denergy", "nenergy",
+    }
+)  # fmt: skip
+"""Keys of INPUTCOND that the plugin sets itself, or that print wrong numbers (``recover``, ``lread_cond``)."""
+
+FREE_KEYS = frozenset(
+    {
+        "iofspin", "lorb", "lorb3d", "lcharge", "llocal", "ecut2d", "ewind", "epsproj", "orbj_in", "orbj_fin",
+        "nz1", "cutplot", "delgep", "tk_plot", "loop_ek", "iverbosity",
+    }
+)  # fmt: skip
+"""The other keys of INPUTCOND (Quantum ESPRESSO 6.7, ``INPUT_PWCOND``)."""
+
+
+def fortran_value(value: object) -> str:
+    """Write a value for a namelist.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a logical, a number nor a short plain word.
+    """
+    if isinstance(value, bool):
+        return ".true." if value else ".false."
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.12e}".replace("e", "d")
+    if isinstance(value, str) and len(value) <= 50 and "'" not in value and "\n" not in value:
+        return f"'{value}'"
+    raise TypeError(f"{value!r} has no place in a namelist")
+
+
+def pwcond_input(
+    namelist: Mapping[str, object],
+    kpoints: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    energies: Sequence[float],
+) -> str:
+    """Write the input file.
+
+    Parameters
+    ----------
+    namelist
+        All keys of INPUTCOND.
+    kpoints
+        Lateral k-points in crystal coordinates, shape (n, 2).
+    weights
+        Shape (n,); pwcond.x normalises them.
+    energies
+        eV from the Fermi energy. pwcond.x builds its two-dimensional basis at the first, so they are
+        written in descending order.
+    """
+    lines = ["&inputcond"]
+    lines += [f"  {key} = {fortran_value(value)}" for key, value in sorted(namelist.items())]
+    lines += ["/", str(len(kpoints))]
+    lines += [f"{kx:.10f} {ky:.10f} {w:.10f}" for (kx, ky), w in zip(kpoints, weights, strict=True)]
+    lines += [str(len(energies)), *(f"{energy:.7f}" for energy in sorted(energies, reverse=True))]
+    return "\n".join(lines) + "\n"

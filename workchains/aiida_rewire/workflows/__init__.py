@@ -1,0 +1,1 @@
+"""WorkChains of the chain, from tips to trace."""

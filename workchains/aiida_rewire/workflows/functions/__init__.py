@@ -1,0 +1,1 @@
+"""Calculation functions: the steps of the chain that are plain Python, with provenance."""

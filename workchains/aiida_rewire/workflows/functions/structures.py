@@ -1,0 +1,112 @@
+"""Tips, leads and scattering regions as nodes."""
+
+from __future__ import annotations
+
+import numpy as np
+from aiida import orm
+from aiida.engine import ExitCode, calcfunction
+from ase.data import atomic_masses, atomic_numbers
+from numpy.typing import NDArray
+
+from aiida_rewire.junction.assembly import AtomsOverlap, CellTooNarrow, FlatGap, assemble_scattering_region
+from aiida_rewire.junction.lattice import Fcc111
+from aiida_rewire.junction.tips import Region
+from aiida_rewire.junction.tips import build_tips as build_tip_pair
+
+SYMBOL = "Ag"
+SILVER_MASS = float(atomic_masses[atomic_numbers[SYMBOL]])
+
+EXIT_OVERLAP = 210
+EXIT_TOO_NARROW = 211
+
+
+def _silver(
+    positions: NDArray[np.float64],
+    cell: NDArray[np.float64],
+    kinds: list[str] | None = None,
+    pbc: bool = True,
+) -> orm.StructureData:
+    structure = orm.StructureData(cell=cell.tolist(), pbc=[pbc] * 3)
+    for index, position in enumerate(positions.tolist()):
+        name = kinds[index] if kinds else SYMBOL
+        structure.append_atom(position=position, symbols=SYMBOL, mass=SILVER_MASS, name=name)
+    return structure
+
+
+@calcfunction
+def build_tips(parameters: orm.Dict) -> dict[str, orm.Data]:
+    """Build the two tips.
+
+    Parameters
+    ----------
+    parameters
+        Keywords of :func:`aiida_rewire.junction.tips.build_tips`.
+
+    Returns
+    -------
+    dict
+        ``structure``: the tips, their kinds named by region; ``geometry``: heights of the apexes, Å.
+    """
+    tips = build_tip_pair(**parameters.get_dict())
+    extent = np.ptp(tips.positions, axis=0)
+    structure = _silver(tips.positions, np.diag(extent), [str(r) for r in tips.regions], pbc=False)
+    geometry = {"lower_apex": tips.lower_apex, "upper_apex": tips.upper_apex}
+    return {"structure": structure, "geometry": orm.Dict(geometry)}
+
+
+@calcfunction
+def build_lead(parameters: orm.Dict) -> orm.StructureData:
+    """Build the lead: ``lattice_constant`` (Å) and ``supercell`` of three Ag(111) layers."""
+    cell, positions = Fcc111(parameters["lattice_constant"], parameters["supercell"]).lead()
+    return _silver(positions, cell)
+
+
+@calcfunction
+def assemble_junction(
+    snapshots: orm.TrajectoryData, index: orm.Int, geometry: orm.Dict, parameters: orm.Dict
+) -> dict[str, orm.Data] | ExitCode:
+    """Make the scattering region of one snapshot.
+
+    Parameters
+    ----------
+    snapshots
+        All snapshots of the chain.
+    index
+        Which of them.
+    geometry
+        Heights of the tips' apexes, Å.
+    parameters
+        ``lattice_constant`` (Å), ``supercell``, ``lower_layers``, ``upper_layers``.
+
+    Returns
+    -------
+    dict
+        ``structure``: for pw.x; ``assembly``: atoms in the gap and what was done to them.
+    """
+    values = parameters.get_dict()
+    lattice = Fcc111(values["lattice_constant"], values["supercell"])
+    gap = FlatGap.behind_apexes(lattice, geometry["lower_apex"], geometry["upper_apex"])
+    try:
+        region = assemble_scattering_region(
+            snapshots.get_array("positions")[index.value],
+            gap,
+            lattice,
+            lower_layers=values["lower_layers"],
+            upper_layers=values["upper_layers"],
+        )
+    except CellTooNarrow as error:
+        return ExitCode(EXIT_TOO_NARROW, str(error))
+    except AtomsOverlap as error:
+        return ExitCode(EXIT_OVERLAP, str(error))
+    assembly = {
+        "gap_length": gap.length,
+        "atoms_in_gap": region.atoms_in_gap,
+        "atoms_pushed": region.atoms_pushed,
+        "largest_push": region.largest_push,
+    }
+    return {"structure": _silver(region.positions, region.cell), "assembly": orm.Dict(assembly)}
+
+
+def base_kinds() -> tuple[str, str]:
+    """Kind names of the two fixed bases."""
+    return str(Region.LOWER_BASE), str(Region.UPPER_BASE)

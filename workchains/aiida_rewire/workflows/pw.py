@@ -1,0 +1,62 @@
+"""SCF runs whose cells reach pw.x exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from aiida import orm
+from aiida.engine import ProcessSpec
+from aiida_pseudo.data.pseudo import UpfData
+from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
+
+from aiida_rewire.calculations.pw import ExactPwCalculation
+from aiida_rewire.transport.grids import fft_dimensions
+
+BANDS_FACTOR = 1.3
+SPARE_BANDS = 8
+"""With fewer bands than these the highest of a small silver cell is still occupied, smeared by 0.02 Ry."""
+
+
+class ExactPwBaseWorkChain(PwBaseWorkChain):
+    """`PwBaseWorkChain` that runs `ExactPwCalculation`."""
+
+    _process_class = ExactPwCalculation
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Hand out the outputs of the exact calculation."""
+        super().define(spec)
+        spec.expose_outputs(ExactPwCalculation)
+
+
+def region_parameters(
+    parameters: dict[str, Any], structure: orm.StructureData, pseudos: Mapping[str, UpfData]
+) -> dict[str, Any]:
+    """Return the parameters of pw.x with the FFT grids of this cell and enough bands for its atoms.
+
+    Parameters
+    ----------
+    parameters
+        Namelists of pw.x, with ``ecutwfc`` (Ry) in SYSTEM; ``ecutrho`` is four times that by default.
+    structure
+        The region.
+    pseudos
+        By kind; their valence counts the electrons.
+    """
+    system = dict(parameters["SYSTEM"])
+    smooth_cutoff = 4 * system["ecutwfc"]
+    dense_cutoff = system.setdefault("ecutrho", smooth_cutoff)
+    cell = np.array(structure.cell)
+    smooth = fft_dimensions(cell, smooth_cutoff)
+    same = math.isclose(dense_cutoff, smooth_cutoff)
+    dense = smooth if same else fft_dimensions(cell, dense_cutoff)
+    system |= {f"nr{axis}": n for axis, n in enumerate(dense, start=1)}
+    system |= {f"nr{axis}s": n for axis, n in enumerate(smooth, start=1)}
+    electrons = sum(pseudos[site.kind_name].z_valence for site in structure.sites)
+    system.setdefault(
+        "nbnd", max(math.ceil(electrons / 2 * BANDS_FACTOR), math.ceil(electrons / 2) + SPARE_BANDS)
+    )
+    return {**parameters, "SYSTEM": system}

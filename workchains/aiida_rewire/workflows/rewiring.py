@@ -1,0 +1,339 @@
+"""The chain: two tips, a voltage, and the conductance of every snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from aiida import orm
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, submit
+from aiida.orm import AbstractCode
+from aiida_lammps.data.potential import LammpsPotentialData
+from aiida_pseudo.data.pseudo import UpfData
+
+from aiida_rewire.calculations.biased_md import GROUPS, BiasedMdCalculation, validate_parameters
+from aiida_rewire.data.conductance import ConductanceData
+from aiida_rewire.data.trace import TraceData
+from aiida_rewire.errors import InvalidInput
+from aiida_rewire.junction.lattice import Fcc111
+from aiida_rewire.junction.tips import Region
+from aiida_rewire.junction.tips import build_tips as build_tip_pair
+from aiida_rewire.workflows.biased_md import BiasedMdWorkChain
+from aiida_rewire.workflows.failures import why_failed
+from aiida_rewire.workflows.functions.results import collect_trace, snapshot_name
+from aiida_rewire.workflows.functions.snapshots import extract_snapshots
+from aiida_rewire.workflows.functions.structures import SYMBOL, build_lead, build_tips
+from aiida_rewire.workflows.lane import LaneWorkChain
+from aiida_rewire.workflows.protocols import load_protocol
+from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, region_parameters
+
+JUNCTION_KEYS = ("lattice_constant", "supercell", "lower_layers", "upper_layers")
+TIP_GROUPS = {
+    "fixed": [str(Region.LOWER_BASE), str(Region.UPPER_BASE)],
+    "anode": [str(Region.LOWER_BASE), str(Region.LOWER)],
+    "cathode": [str(Region.UPPER), str(Region.UPPER_BASE)],
+}
+
+
+def validate_tips(node: orm.Dict, _: object) -> str | None:
+    """Refuse tips that cannot be built."""
+    try:
+        build_tip_pair(**node.get_dict())
+    except (InvalidInput, TypeError) as error:
+        return str(error)
+    return None
+
+
+def validate_junction(node: orm.Dict, _: object) -> str | None:
+    """Refuse flat layers that cannot be built."""
+    values = node.get_dict()
+    if sorted(values) != sorted(JUNCTION_KEYS):
+        return str(
+            InvalidInput(
+                "junction", sorted(values), f"exactly {', '.join(JUNCTION_KEYS)}", "correct the keys"
+            )
+        )
+    try:
+        Fcc111(values["lattice_constant"], values["supercell"])
+    except InvalidInput as error:
+        return str(error)
+    return None
+
+
+def validate_inputs(inputs: dict[str, Any], _: object) -> str | None:
+    """Refuse an interval between snapshots that the frames do not give."""
+    production = inputs["production"].get_dict()
+    timestep = production.get("timestep_fs", 1.0)
+    frame_ps = production.get("dump_interval", 50) * timestep / 1000
+    interval = inputs["snapshot_interval_ps"].value
+    length_ps = production["steps"] * timestep / 1000
+    frames = interval / frame_ps
+    if interval <= 0 or interval > length_ps or abs(frames - round(frames)) > 1e-6:
+        return str(
+            InvalidInput(
+                "snapshot_interval_ps",
+                f"{interval} ps",
+                f"a multiple of the {frame_ps} ps between frames, at most the {length_ps} ps of the production",
+                "change it or dump_interval",
+            )
+        )
+    if inputs["lanes"].value < 1:
+        return str(
+            InvalidInput("lanes", inputs["lanes"].value, "at least 1", "one lane runs one snapshot at a time")
+        )
+    return None
+
+
+class RewiringWorkChain(WorkChain):
+    """Tips -> equilibration -> production under a voltage -> snapshots -> conductances -> trace."""
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        to_node = {"serializer": orm.to_aiida_type}
+        spec.input(
+            "tips", valid_type=orm.Dict, validator=validate_tips, **to_node, help="Keywords of build_tips."
+        )
+        spec.input(
+            "equilibration",
+            valid_type=orm.Dict,
+            validator=validate_parameters,
+            **to_node,
+            help="Conditions before the voltage is switched on.",
+        )
+        spec.input(
+            "production",
+            valid_type=orm.Dict,
+            validator=validate_parameters,
+            **to_node,
+            help="Conditions under the voltage.",
+        )
+        spec.input(
+            "snapshot_interval_ps", valid_type=orm.Float, **to_node, help="Time between snapshots, ps."
+        )
+        spec.input(
+            "junction",
+            valid_type=orm.Dict,
+            validator=validate_junction,
+            **to_node,
+            help="Flat layers: lattice_constant (Å), supercell, lower_layers, upper_layers.",
+        )
+        spec.input("lanes", valid_type=orm.Int, **to_node, help="Snapshots computed at a time.")
+        spec.input("labels", valid_type=orm.Dict, **to_node, help="campaign, chain, protocol, pseudo_family.")
+        spec.expose_inputs(
+            BiasedMdCalculation,
+            namespace="md",
+            exclude=("structure", "groups", "parameters", "parent_folder"),
+        )
+        spec.expose_inputs(ExactPwBaseWorkChain, namespace="lead", exclude=("pw.structure",))
+        spec.expose_inputs(
+            LaneWorkChain,
+            namespace="lane",
+            exclude=("snapshots", "indices", "geometry", "junction", "lead", "labels"),
+        )
+        spec.inputs.validator = validate_inputs
+        spec.outline(
+            cls.build,
+            cls.equilibrate,
+            cls.produce,
+            cls.extract,
+            cls.run_lanes,
+            cls.collect,
+        )
+        spec.output("tips", valid_type=orm.StructureData, help="The tips as built.")
+        spec.output("snapshots", valid_type=orm.TrajectoryData, help="Snapshots with their descriptors.")
+        spec.output_namespace(
+            "conductances", valid_type=ConductanceData, dynamic=True, help="By snapshot name."
+        )
+        spec.output("trace", valid_type=TraceData, help="Conductance against time.")
+        spec.exit_code(310, "ERROR_EQUILIBRATION", message="The equilibration failed: {reason}")
+        spec.exit_code(311, "ERROR_PRODUCTION", message="The production failed: {reason}")
+        spec.exit_code(312, "ERROR_SNAPSHOTS", message="No snapshots: {reason}")
+        spec.exit_code(313, "ERROR_LEAD", message="The SCF of the lead failed: {reason}")
+        spec.exit_code(
+            500,
+            "ERROR_SNAPSHOTS_MISSING",
+            message="{missing} of {all} snapshots have no conductance; see the trace.",
+        )
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        codes: Mapping[str, AbstractCode],
+        potential: LammpsPotentialData,
+        pseudo: UpfData,
+        *,
+        protocol: str = "demo",
+        overrides: Mapping[str, Any] | None = None,
+        labels: Mapping[str, Any] | None = None,
+    ) -> ProcessBuilder:
+        """Return a builder filled in from a protocol.
+
+        Parameters
+        ----------
+        codes
+            ``lmp``, ``pw`` and ``pwcond``.
+        potential, pseudo
+            ReaxFF parameters and the pseudopotential of silver.
+        protocol, overrides
+            A protocol by name, and values that replace its own, key by key.
+        labels
+            What people filter conductances by: campaign, chain, pseudo_family.
+
+        Raises
+        ------
+        InvalidInput
+            If the protocol or a key of the overrides is unknown.
+        """
+        values = load_protocol(protocol, overrides or {})
+        builder = cls.get_builder()
+        for key in ("tips", "equilibration", "production", "junction"):
+            builder[key] = values[key]
+        builder.lanes = values["lanes"]
+        builder.snapshot_interval_ps = float(values["snapshot_interval_ps"])
+        production = values["production"]
+        builder.labels = {
+            "campaign": "",
+            "chain": "",
+            "pseudo_family": "",
+            "protocol": protocol,
+            "seed": production["seed"],
+            "voltage_v": production["voltage_v"],
+            **(labels or {}),
+        }
+        builder.md.code = codes["lmp"]
+        builder.md.potential = potential
+        builder.md.metadata.options = values["md"]["options"]
+        for namespace, region in ((builder.lead, "lead"), (builder.lane.scf, "scf")):
+            kpoints = orm.KpointsData()
+            kpoints.set_kpoints_mesh(values[region]["kpoints_mesh"])
+            namespace.kpoints = kpoints
+            namespace.pw.code = codes["pw"]
+            namespace.pw.pseudos = {SYMBOL: pseudo}
+            namespace.pw.parameters = orm.Dict(values[region]["parameters"])
+            namespace.pw.metadata.options = values[region]["options"]
+        pwcond = builder.lane.pwcond.pwcond
+        points = np.array(values["pwcond"]["kpoints"], dtype=float)
+        kpoints = orm.KpointsData()
+        lateral = np.column_stack([points[:, :2], np.zeros(len(points))])
+        kpoints.set_kpoints(lateral, weights=points[:, 2])
+        pwcond.kpoints = kpoints
+        pwcond.code = codes["pwcond"]
+        pwcond.energies = values["pwcond"]["energies"]
+        pwcond.unitarity_tolerance = values["pwcond"]["unitarity_tolerance"]
+        pwcond.parameters = values["pwcond"]["parameters"]
+        pwcond.metadata.options = values["pwcond"]["options"]
+        return builder
+
+    @classmethod
+    def submit_from_protocol(cls, *args: Any, label: str = "", **kwargs: Any) -> orm.WorkChainNode:
+        """Submit a chain to the daemon; the arguments are those of :meth:`get_builder_from_protocol`."""
+        builder = cls.get_builder_from_protocol(*args, **kwargs)
+        builder.metadata.label = label
+        return submit(builder)
+
+    def build(self) -> ToContext:
+        """Build tips and lead; start the lead's SCF, which runs beside the dynamics."""
+        tips = build_tips(self.inputs.tips)
+        self.ctx.tips, self.ctx.geometry = tips["structure"], tips["geometry"]
+        self.out("tips", self.ctx.tips)
+        self.ctx.lead_structure = build_lead(self.inputs.junction)
+        inputs = self.exposed_inputs(ExactPwBaseWorkChain, "lead")
+        inputs.pw.structure = self.ctx.lead_structure
+        inputs.pw.parameters = orm.Dict(
+            region_parameters(inputs.pw.parameters.get_dict(), self.ctx.lead_structure, inputs.pw.pseudos)
+        )
+        inputs.metadata.call_link_label = "lead"
+        self.ctx.lead_pk = self.submit(ExactPwBaseWorkChain, **inputs).pk
+
+    def _submit_md(self, name: str, conditions: orm.Dict, parent: orm.RemoteData | None) -> orm.WorkChainNode:
+        md = self.exposed_inputs(BiasedMdCalculation, "md")
+        md.structure = self.ctx.tips
+        md.groups = {group: TIP_GROUPS[group] for group in GROUPS}
+        md.parameters = conditions
+        if parent is not None:
+            md.parent_folder = parent
+        return self.submit(BiasedMdWorkChain, md=md, metadata={"call_link_label": name})
+
+    def equilibrate(self) -> ToContext:
+        """Let the tips come to temperature without a voltage."""
+        return ToContext(equilibration=self._submit_md("equilibration", self.inputs.equilibration, None))
+
+    def produce(self) -> ToContext | ExitCode:
+        """Switch the voltage on."""
+        if not self.ctx.equilibration.is_finished_ok:
+            code: ExitCode = self.exit_codes.ERROR_EQUILIBRATION.format(
+                reason=why_failed(self.ctx.equilibration)
+            )
+            return code
+        parent = self.ctx.equilibration.outputs.remote_folder
+        return ToContext(
+            production=self._submit_md("production", self.inputs.production, parent),
+            lead=orm.load_node(self.ctx.lead_pk),
+        )
+
+    def extract(self) -> ExitCode | None:
+        """Take the snapshots."""
+        for step, name in (("production", "ERROR_PRODUCTION"), ("lead", "ERROR_LEAD")):
+            if not self.ctx[step].is_finished_ok:
+                code: ExitCode = getattr(self.exit_codes, name).format(reason=why_failed(self.ctx[step]))
+                return code
+        snapshots, node = extract_snapshots.run_get_node(
+            self.ctx.production.outputs.retrieved,
+            self.ctx.tips,
+            self.ctx.geometry,
+            self.inputs.production,
+            self.inputs.snapshot_interval_ps,
+            self.inputs.junction,
+        )
+        if not node.is_finished_ok:
+            failed: ExitCode = self.exit_codes.ERROR_SNAPSHOTS.format(reason=node.exit_message)
+            return failed
+        self.ctx.snapshots = snapshots
+        self.out("snapshots", snapshots)
+        return None
+
+    def run_lanes(self) -> ToContext:
+        """Deal the snapshots out to the lanes, a contiguous block to each."""
+        blocks = np.array_split(np.arange(self.ctx.snapshots.numsteps), self.inputs.lanes.value)
+        lanes = {}
+        for number, block in enumerate(block for block in blocks if len(block)):
+            lanes[f"lane_{number}"] = self.submit(
+                LaneWorkChain,
+                snapshots=self.ctx.snapshots,
+                indices=orm.List(block.tolist()),
+                geometry=self.ctx.geometry,
+                junction=self.inputs.junction,
+                lead=self.ctx.lead.outputs.remote_folder,
+                labels=self.inputs.labels,
+                **self.exposed_inputs(LaneWorkChain, "lane"),
+                metadata={"call_link_label": f"lane_{number}"},
+            )
+        self.ctx.lane_names = list(lanes)
+        return ToContext(**lanes)
+
+    def collect(self) -> ExitCode | None:
+        """Collect the conductances and the reasons for missing ones into the trace."""
+        conductances, missing = {}, {}
+        for lane in (self.ctx[name] for name in self.ctx.lane_names):
+            for index in lane.inputs.indices.get_list():
+                missing[snapshot_name(index)] = f"its lane ended early: {why_failed(lane)}"
+            for link in lane.base.links.get_outgoing(node_class=orm.WorkChainNode).all():
+                snapshot = link.node
+                if snapshot.is_finished_ok:
+                    conductances[link.link_label] = snapshot.outputs.conductance
+                else:
+                    missing[link.link_label] = why_failed(snapshot)
+        missing = {name: reason for name, reason in missing.items() if name not in conductances}
+        self.out("conductances", conductances)
+        self.out(
+            "trace", collect_trace(self.ctx.snapshots, self.inputs.labels, orm.Dict(missing), **conductances)
+        )
+        if not missing:
+            return None
+        code: ExitCode = self.exit_codes.ERROR_SNAPSHOTS_MISSING.format(
+            missing=len(missing), all=self.ctx.snapshots.numsteps
+        )
+        return code
