@@ -120,9 +120,7 @@ def test_without_quantum_espresso_names_the_command(
     assert "conda install -c conda-forge qe" in result.output
 
 
-def test_without_lammps_names_the_command(
-    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_lammps_names_the_command(doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "nothing").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing" / "python"))

@@ -40,9 +40,7 @@ def verdi(directory: Path, *arguments: str) -> None:
     programs = Path(sys.executable).parent
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "AIIDA_PATH": str(directory), "PATH": path}
-    subprocess.run(
-        [programs / "verdi", *arguments], env=environment, check=True, capture_output=True, timeout=120
-    )
+    subprocess.run([programs / "verdi", *arguments], env=environment, check=True, capture_output=True, timeout=120)
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 from aiida_lammps.data.potential import LammpsPotentialData
 
+from aiida_rewire.calculations.caching import ReusedOnlyIfGood
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.md.conditions import MdConditions
 from aiida_rewire.md.script import (
@@ -45,9 +46,7 @@ def validate_inputs(inputs: dict[str, Any], ports: Container[str]) -> str | None
     kinds = {kind.name: kind.symbol for kind in inputs["structure"].kinds}
     groups = inputs["groups"].get_dict()
     if sorted(groups) != sorted(GROUPS):
-        return str(
-            InvalidInput("groups", sorted(groups), f"exactly {', '.join(GROUPS)}", "name the kinds of each")
-        )
+        return str(InvalidInput("groups", sorted(groups), f"exactly {', '.join(GROUPS)}", "name the kinds of each"))
     for name, members in groups.items():
         unknown = sorted(set(members) - set(kinds))
         if unknown or not members:
@@ -60,19 +59,15 @@ def validate_inputs(inputs: dict[str, Any], ports: Container[str]) -> str | None
                 )
             )
     if set(groups["anode"]) & set(groups["cathode"]):
-        return str(
-            InvalidInput("groups", "anode and cathode overlap", "disjoint", "give each kind one electrode")
-        )
+        return str(InvalidInput("groups", "anode and cathode overlap", "disjoint", "give each kind one electrode"))
     strange = sorted(set(kinds.values()) - set(inputs["potential"].species))
     if strange:
         known = ", ".join(inputs["potential"].species)
-        return str(
-            InvalidInput("structure", f"with {', '.join(strange)}", f"of {known}", "use another force field")
-        )
+        return str(InvalidInput("structure", f"with {', '.join(strange)}", f"of {known}", "use another force field"))
     return None
 
 
-class BiasedMdCalculation(CalcJob):
+class BiasedMdCalculation(ReusedOnlyIfGood, CalcJob):
     """Reactive molecular dynamics of two electrodes under a voltage.
 
     Every kind of the structure becomes an atom type; ``groups`` says which kinds are held fixed and which
@@ -109,9 +104,7 @@ class BiasedMdCalculation(CalcJob):
             help="Folder of the run to go on from.",
         )
         spec.inputs.validator = validate_inputs
-        spec.output(
-            "results", valid_type=orm.Dict, help="Version, last thermodynamic values, frames, wall time."
-        )
+        spec.output("results", valid_type=orm.Dict, help="Version, last thermodynamic values, frames, wall time.")
         spec.default_output_node = "results"
         options = spec.inputs["metadata"]["options"]
         options["parser_name"].default = "rewire.md"

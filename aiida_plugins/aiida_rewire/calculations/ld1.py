@@ -8,8 +8,10 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec, ProcessBuilder, submit
 from aiida_pseudo.data.pseudo import UpfData
 
+from aiida_rewire.calculations.caching import ReusedOnlyIfGood
 
-class Ld1Calculation(CalcJob):
+
+class Ld1Calculation(ReusedOnlyIfGood, CalcJob):
     """Make a pseudopotential from an input file of ld1.x.
 
     The input must write ``file_pseudopw`` to a name that ends in ``.UPF``.
@@ -34,12 +36,9 @@ class Ld1Calculation(CalcJob):
         spec.exit_code(
             310,
             "ERROR_NO_PSEUDOPOTENTIAL",
-            message="ld1.x wrote no pseudopotential: {reason}. Look at its output with "
-            "`verdi calcjob outputcat`.",
+            message="ld1.x wrote no pseudopotential: {reason}. Look at its output with `verdi calcjob outputcat`.",
         )
-        spec.exit_code(
-            311, "ERROR_INVALID_PSEUDOPOTENTIAL", message="The pseudopotential is not valid: {reason}"
-        )
+        spec.exit_code(311, "ERROR_INVALID_PSEUDOPOTENTIAL", message="The pseudopotential is not valid: {reason}")
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the input file."""

@@ -30,9 +30,7 @@ def parent_run(name: str, remote: orm.RemoteData) -> ParentRun:
     """
     creator = remote.creator
     if not isinstance(creator, orm.CalcJobNode) or "output_parameters" not in creator.outputs:
-        raise InvalidInput(
-            name, f"folder {remote.pk}", "left by a pw.x run of this database", "run its SCF first"
-        )
+        raise InvalidInput(name, f"folder {remote.pk}", "left by a pw.x run of this database", "run its SCF first")
     if not creator.is_finished_ok:
         raise InvalidInput(name, f"pw.x run {creator.pk}", "finished without an error", "repeat its SCF")
     if remote.is_cleaned:

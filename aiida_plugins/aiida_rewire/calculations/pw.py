@@ -8,10 +8,12 @@ from typing import Any
 from aiida import orm
 from aiida_quantumespresso.calculations.pw import PwCalculation
 
+from aiida_rewire.calculations.caching import ReusedOnlyIfGood
+
 CELL_CARD = re.compile(r"^CELL_PARAMETERS angstrom\n(?:.*\n){3}", re.MULTILINE)
 
 
-class ExactPwCalculation(PwCalculation):
+class ExactPwCalculation(ReusedOnlyIfGood, PwCalculation):
     """`PwCalculation` whose input keeps fifteen decimals of cell and positions.
 
     The ten decimals that the parent class writes may split a shell of a hexagonal cell's reciprocal lattice
@@ -59,7 +61,5 @@ def exact_digits(text: str, cell: list[list[float]], sites: list[tuple[str, tupl
     lines = "".join(f"{kind:<6} {x:.15f} {y:.15f} {z:.15f}\n" for kind, (x, y, z) in sites)
     text, cards = atoms.subn(f"ATOMIC_POSITIONS angstrom\n{lines}", text)
     if (cells, cards) != (1, 1):
-        raise ValueError(
-            f"the input of pw.x has {cells} cell cards and {cards} position cards: must be one each"
-        )
+        raise ValueError(f"the input of pw.x has {cells} cell cards and {cards} position cards: must be one each")
     return text

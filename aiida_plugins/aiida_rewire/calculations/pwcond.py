@@ -11,6 +11,7 @@ from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 
+from aiida_rewire.calculations.caching import ReusedOnlyIfGood
 from aiida_rewire.calculations.parents import parent_run
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.transport.parents import check_parents
@@ -22,9 +23,7 @@ def validate_parameters(node: orm.Dict | None, _: object) -> str | None:
     values = node.get_dict() if node else {}
     owned = sorted(set(values) & OWNED_KEYS)
     if owned:
-        return str(
-            InvalidInput("parameters", ", ".join(owned), "left to the plugin, which sets them", "remove them")
-        )
+        return str(InvalidInput("parameters", ", ".join(owned), "left to the plugin, which sets them", "remove them"))
     unknown = sorted(set(values) - FREE_KEYS)
     if unknown:
         known = ", ".join(sorted(FREE_KEYS))
@@ -44,9 +43,7 @@ def validate_kpoints(node: orm.KpointsData | None, _: object) -> str | None:
     except InvalidInput as error:
         return str(error)
     if np.abs(kpoints[:, 2]).max() > 0:
-        return str(
-            InvalidInput("kpoints", "kz other than 0", "lateral: kz = 0", "the third axis is the current's")
-        )
+        return str(InvalidInput("kpoints", "kz other than 0", "lateral: kz = 0", "the third axis is the current's"))
     if not (weights > 0).all():
         return str(InvalidInput("kpoints", f"weights {weights.tolist()}", "positive", "correct the weights"))
     return None
@@ -63,9 +60,7 @@ def lateral_kpoints(node: orm.KpointsData) -> tuple[np.ndarray, np.ndarray]:
     try:
         kpoints, weights = node.get_kpoints(also_weights=True)
     except AttributeError as error:
-        raise InvalidInput(
-            "kpoints", "no list with weights", "a list", "use set_kpoints with weights"
-        ) from error
+        raise InvalidInput("kpoints", "no list with weights", "a list", "use set_kpoints with weights") from error
     return np.asarray(kpoints), np.asarray(weights)
 
 
@@ -73,9 +68,7 @@ def validate_energies(node: orm.List | None, _: object) -> str | None:
     """Ask for at least one finite energy, none twice."""
     energies = node.get_list() if node else []
     if not energies or not all(isinstance(e, (int, float)) and np.isfinite(e) for e in energies):
-        return str(
-            InvalidInput("energies", energies, "finite numbers, eV from E_F", "0.0 is the Fermi energy")
-        )
+        return str(InvalidInput("energies", energies, "finite numbers, eV from E_F", "0.0 is the Fermi energy"))
     if len({round(e, 7) for e in energies}) != len(energies):
         return str(InvalidInput("energies", energies, "free of repetitions", "list each once"))
     return None
@@ -102,7 +95,7 @@ def refuse_parents(inputs: Mapping[str, Any]) -> str | None:
     return None
 
 
-class PwcondCalculation(CalcJob):
+class PwcondCalculation(ReusedOnlyIfGood, CalcJob):
     """Transmission of a junction between two equal leads (``ikind = 1``).
 
     The guards run on the provenance of both parents before anything is submitted.
@@ -118,9 +111,7 @@ class PwcondCalculation(CalcJob):
     def define(cls, spec: CalcJobProcessSpec) -> None:
         """Declare inputs, outputs and exit codes."""
         super().define(spec)
-        spec.input(
-            "left_lead", valid_type=orm.RemoteData, help="Folder of the SCF of the lead, both leads alike."
-        )
+        spec.input("left_lead", valid_type=orm.RemoteData, help="Folder of the SCF of the lead, both leads alike.")
         spec.input("junction", valid_type=orm.RemoteData, help="Folder of the SCF of the scattering region.")
         spec.input(
             "parameters",
@@ -172,6 +163,7 @@ class PwcondCalculation(CalcJob):
             message="No conductance stored, unitarity is broken: {reason}. Add buffer layers.",
         )
         spec.exit_code(331, "ERROR_TOO_MUCH_TRANSMISSION", message="No conductance stored: {reason}")
+        spec.exit_code(333, "ERROR_INCONSISTENT", message="No conductance stored: {reason}")
         spec.exit_code(332, "ERROR_NOT_FINITE", message="No conductance stored: {reason}")
         spec.exit_code(
             400,

@@ -18,9 +18,7 @@ class Ld1Parser(Parser):
         """Store the pseudopotential, or say why there is none."""
         names = [name for name in self.retrieved.base.repository.list_object_names() if name.endswith(".UPF")]
         if len(names) != 1:
-            return self.exit_code(
-                "ERROR_NO_PSEUDOPOTENTIAL", reason=self.fatal_error() or f"{len(names)} files"
-            )
+            return self.exit_code("ERROR_NO_PSEUDOPOTENTIAL", reason=self.fatal_error() or f"{len(names)} files")
         content = self.retrieved.base.repository.get_object_content(names[0], mode="rb")
         try:
             self.out("pseudo", UpfData(BytesIO(content), filename=names[0]))
@@ -33,9 +31,7 @@ class Ld1Parser(Parser):
         name = self.node.get_option("output_filename")
         if name not in self.retrieved.base.repository.list_object_names():
             return "no output"
-        text = self.retrieved.base.repository.get_object_content(name, mode="rb").decode(
-            "utf-8", errors="replace"
-        )
+        text = self.retrieved.base.repository.get_object_content(name, mode="rb").decode("utf-8", errors="replace")
         error = re.search(r"Error in routine.*\n.*", text)
         return " ".join(error.group(0).split()) if error else None
 

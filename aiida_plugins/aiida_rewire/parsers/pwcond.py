@@ -17,6 +17,7 @@ class PwcondParser(Parser):
 
     GATES: ClassVar[dict[type[gates.RefusedTransmission], str]] = {
         gates.IncompleteTransmission: "ERROR_INCOMPLETE",
+        gates.InconsistentTransmission: "ERROR_INCONSISTENT",
         gates.NonFiniteTransmission: "ERROR_NOT_FINITE",
         gates.TooMuchTransmission: "ERROR_TOO_MUCH_TRANSMISSION",
         gates.BrokenUnitarity: "ERROR_UNITARITY",
@@ -27,9 +28,7 @@ class PwcondParser(Parser):
         name = self.node.get_option("output_filename")
         if name not in self.retrieved.base.repository.list_object_names():
             return self.exit_code("ERROR_OUTPUT_MISSING")
-        text = self.retrieved.base.repository.get_object_content(name, mode="rb").decode(
-            "utf-8", errors="replace"
-        )
+        text = self.retrieved.base.repository.get_object_content(name, mode="rb").decode("utf-8", errors="replace")
         output = gates.read_pwcond(text)
         if output.error:
             return self.exit_code("ERROR_PWCOND", reason=output.error)
@@ -47,9 +46,7 @@ class PwcondParser(Parser):
         for key in ("energies", "transmission", "channels", "unitarity"):
             arrays.set_array(key, getattr(result, key))
         self.out("transmission", arrays)
-        self.out(
-            "results", orm.Dict({"version": output.version, "unitarity_max": float(result.unitarity.max())})
-        )
+        self.out("results", orm.Dict({"version": output.version, "unitarity_max": float(result.unitarity.max())}))
         return None
 
     def exit_code(self, key: str, **details: object) -> ExitCode:

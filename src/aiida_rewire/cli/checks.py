@@ -104,9 +104,7 @@ def _disk(directory: Path) -> Check:
 def _missing(name: str, fix: str) -> Check:
     plain_file = find_not_executable(name)
     if plain_file:
-        return Check(
-            name, "failure", f"{plain_file} is not executable", f"chmod +x {plain_file}    or: {fix}"
-        )
+        return Check(name, "failure", f"{plain_file} is not executable", f"chmod +x {plain_file}    or: {fix}")
     return Check(name, "failure", "not on PATH", fix)
 
 
@@ -160,9 +158,7 @@ def _mpirun(code_name: str, code: Path) -> Check:
     first = find_executable("mpirun")
     if first and mpirun_flavour(first) == mpi:
         return Check(name, "ok", f"{first} is {mpi}, as {code_name}")
-    seen = (
-        f"the first mpirun on PATH is {first} ({mpirun_flavour(first) or 'of unknown kind'})" if first else ""
-    )
+    seen = f"the first mpirun on PATH is {first} ({mpirun_flavour(first) or 'of unknown kind'})" if first else ""
     own = matching_mpirun(code)
     message = f"{code_name} is built with {mpi}, but {seen or 'no mpirun is on PATH'}"
     if own is None:

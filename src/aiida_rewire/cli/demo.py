@@ -176,9 +176,7 @@ def refusal(error: ValueError) -> str:
     """Take what a user needs out of the message of a refused input."""
     text = " ".join(str(error).split())
     marker = "` failed because: "
-    return (
-        text.split(marker, 1)[-1] if marker in text else text.rsplit("Error occurred validating port ", 1)[-1]
-    )
+    return text.split(marker, 1)[-1] if marker in text else text.rsplit("Error occurred validating port ", 1)[-1]
 
 
 def find_chain(label: str) -> orm.WorkChainNode | None:
@@ -209,9 +207,7 @@ def stopping_on_signals() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise Interrupted
 
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-    }
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
     try:
         yield
     finally:
@@ -260,16 +256,12 @@ def show(home: Home, chain: orm.WorkChainNode, output: Path, console: Console) -
     from aiida_rewire.trace.figure import save_trace
 
     if "trace" not in chain.outputs:
-        state = (
-            f"[{chain.exit_status}] {chain.exit_message}" if chain.is_finished else str(chain.process_state)
-        )
+        state = f"[{chain.exit_status}] {chain.exit_message}" if chain.is_finished else str(chain.process_state)
         raise DemoFailure(f"chain <{chain.pk}> has no trace: {state}; `aiida-rewire demo` tries again")
     trace = chain.outputs.trace
     rows = trace.rows()
     labels = trace.base.attributes.all
-    table = Table(
-        *TABLE_COLUMNS, title=f"chain <{chain.pk}>, {labels['voltage_v']:g} V, seed {labels['seed']}"
-    )
+    table = Table(*TABLE_COLUMNS, title=f"chain <{chain.pk}>, {labels['voltage_v']:g} V, seed {labels['seed']}")
     for row in rows:
         table.add_row(*table_row(row))
     console.print(table)

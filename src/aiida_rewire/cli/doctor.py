@@ -22,9 +22,7 @@ _COLOURS: dict[Status, str] = {"ok": "green", "warning": "yellow", "failure": "r
     show_default=True,
     help="Folder of the project's embedded AiiDA profile (its AIIDA_PATH). Nothing in it is changed.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help='Print an object {"ok", "checks"} for programs to read.'
-)
+@click.option("--json", "as_json", is_flag=True, help='Print an object {"ok", "checks"} for programs to read.')
 @click.pass_context
 def doctor_command(context: click.Context, directory: Path, as_json: bool) -> None:
     """Check the external programs, the machine and the embedded profile.

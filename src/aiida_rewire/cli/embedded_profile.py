@@ -90,9 +90,7 @@ def _judge(report: Report, directory: Path, configuration: Path) -> list[Check]:
     reason = f"{error['message']} ({error['kind']})" if error else ""
     profile = report.get("profile")
     if profile is None:
-        return [
-            Check("profile", "failure", f"{configuration / 'config.json'} does not load: {reason}", MAKE_ANEW)
-        ]
+        return [Check("profile", "failure", f"{configuration / 'config.json'} does not load: {reason}", MAKE_ANEW)]
     checks = [Check("profile", "ok", f"{profile['name']} in {directory}")]
 
     storage = report.get("storage")

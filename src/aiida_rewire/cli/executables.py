@@ -47,9 +47,7 @@ class Answer:
     def first_line(self) -> str:
         """The first line with something readable, shortened to 100 characters, or ''."""
         for line in self.text.splitlines():
-            readable = "".join(
-                character for character in line if character.isprintable() and character != "\ufffd"
-            )
+            readable = "".join(character for character in line if character.isprintable() and character != "\ufffd")
             if readable.strip():
                 return readable.strip()[:100]
         return ""

@@ -49,9 +49,7 @@ class Home:
         """
         folder = folder.absolute()
         if os.pathsep in str(folder):
-            raise DemoFailure(
-                f"directory = {folder}: must be free of '{os.pathsep}'; AiiDA splits its path there"
-            )
+            raise DemoFailure(f"directory = {folder}: must be free of '{os.pathsep}'; AiiDA splits its path there")
         if folder.exists() and not folder.is_dir():
             raise DemoFailure(f"directory = {folder}: must be a folder; choose another with --directory")
         home = cls(folder)
@@ -130,9 +128,7 @@ class Home:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise DemoFailure(
-                f"`verdi {' '.join(arguments)}` gave no answer in {VERDI_TIMEOUT_S} s"
-            ) from error
+            raise DemoFailure(f"`verdi {' '.join(arguments)}` gave no answer in {VERDI_TIMEOUT_S} s") from error
         if done.returncode:
             lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
             raise DemoFailure(f"`verdi {' '.join(arguments)}` failed: {lines[-1]}; see `aiida-rewire doctor`")
@@ -150,7 +146,7 @@ class Home:
             self.terminate_leftovers()
 
     def leftovers(self) -> list[psutil.Process]:
-        """Processes of this home: jobs, by the folder they run in, and the daemon, by its AIIDA_PATH.
+        """Return the processes of this home: jobs, by the folder they run in, and the daemon, by its AIIDA_PATH.
 
         What has a terminal belongs to a person and is left alone.
         """

@@ -115,9 +115,7 @@ def load_pseudo(code: orm.InstalledCode) -> Any:
     deadline = time.monotonic() + PSEUDO_TIMEOUT_S
     while not node.is_terminated:
         if time.monotonic() > deadline:
-            raise DemoFailure(
-                f"ld1.x did not end in {PSEUDO_TIMEOUT_S} s; see `verdi process report {node.pk}`"
-            )
+            raise DemoFailure(f"ld1.x did not end in {PSEUDO_TIMEOUT_S} s; see `verdi process report {node.pk}`")
         time.sleep(0.5)
     if not node.is_finished_ok:
         raise DemoFailure(f"ld1.x made no pseudopotential: [{node.exit_status}] {node.exit_message}")

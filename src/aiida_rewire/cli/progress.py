@@ -103,7 +103,7 @@ class Progress:
         return time.monotonic() - self.started
 
     def seconds_left(self) -> float:
-        """Expected time to the end, at the pace measured."""
+        """Return the expected time to the end, at the pace measured."""
         return (self._critical(lambda step: not step.over)) * self._pace()
 
     def _critical(self, counts: Any) -> float:
@@ -119,7 +119,7 @@ class Progress:
         return self.seconds / done if done > LEAD_COST else 1.0
 
     def now(self) -> str:
-        """What runs, what is done, time left, in a line."""
+        """Say what runs, what is done and how long it may take, in a line."""
         running = [step.name for step in self.steps.values() if step.state == "running"]
         over = sum(step.over for step in self.steps.values())
         left = self.seconds_left()

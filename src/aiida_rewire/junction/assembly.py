@@ -169,9 +169,7 @@ def assemble_scattering_region(
     """
     for name, layers, least in (("lower_layers", lower_layers, 3), ("upper_layers", upper_layers, 2)):
         if layers < least:
-            raise InvalidInput(
-                name, layers, f"at least {least}", "the leads' layers must stand on both sides"
-            )
+            raise InvalidInput(name, layers, f"at least {least}", "the leads' layers must stand on both sides")
     h = lattice.layer_spacing
     lower = [lattice.layer(k, k * h) for k in range(lower_layers)]
     surface = (lower_layers - 1) * h
@@ -185,7 +183,7 @@ def assemble_scattering_region(
     moved = inside - [0.0, 0.0, gap.lower]
     if len(moved):
         moved[:, :2] += lattice.stacking_shift(lower_layers)[:2] - moved[:, :2].mean(axis=0)
-    built = moved + [0.0, 0.0, surface]
+    built = moved + np.array([0.0, 0.0, surface])
     contact = push_apart(built, np.vstack([lower[-1], upper[0]]), cell)
     push = np.linalg.norm(contact - built, axis=1)
     if push.max(initial=0.0) > LARGEST_PUSH:
@@ -198,9 +196,7 @@ def assemble_scattering_region(
     _refuse_bonds_to_images(contact, cell, lattice)
     positions = np.vstack([*lower, contact[np.argsort(contact[:, 2], kind="stable")], *upper])
     _refuse_overlap(_with_lateral_images(_wrapped_laterally(positions, cell), cell))
-    return ScatteringRegion(
-        cell, positions, len(contact), int((push > 1e-3).sum()), float(push.max(initial=0.0))
-    )
+    return ScatteringRegion(cell, positions, len(contact), int((push > 1e-3).sum()), float(push.max(initial=0.0)))
 
 
 def _wrapped_laterally(positions: NDArray[np.float64], cell: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -214,7 +210,7 @@ def _refuse_bonds_to_images(contact: NDArray[np.float64], cell: NDArray[np.float
     if not len(contact):
         return
     images = _with_lateral_images(contact, cell)[len(contact) :]
-    nearest = float(KDTree(contact).query(images)[0].min())
+    nearest = float(np.min(KDTree(contact).query(images)[0]))
     if nearest < BOND_LENGTH:
         raise CellTooNarrow(
             "supercell",
@@ -228,7 +224,7 @@ def _refuse_overlap(positions: NDArray[np.float64]) -> None:
     if len(positions) < 2:
         return
     distances, _ = KDTree(positions).query(positions, k=2)
-    nearest = float(distances[:, 1].min())
+    nearest = float(np.min(np.asarray(distances)[:, 1]))
     if nearest < CLOSEST_PAIR:
         raise AtomsOverlap(
             "snapshot",

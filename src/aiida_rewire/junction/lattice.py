@@ -76,9 +76,7 @@ class Fcc111:
 
     def stacking_shift(self, stacking: int) -> NDArray[np.float64]:
         """Lateral offset in Å, shape (3,), of a layer A (0), B (1) or C (2)."""
-        shift: NDArray[np.float64] = (
-            (stacking % LEAD_LAYERS) * self.primitive_vectors.sum(axis=0) / LEAD_LAYERS
-        )
+        shift: NDArray[np.float64] = (stacking % LEAD_LAYERS) * self.primitive_vectors.sum(axis=0) / LEAD_LAYERS
         return shift
 
     def layer(self, stacking: int, z: float) -> NDArray[np.float64]:

@@ -73,9 +73,7 @@ def build_tips(
     if apex_side < 1:
         raise InvalidInput("apex_side", apex_side, "at least 1 atom", "1 gives a single apex atom")
     if fixed_layers < 1:
-        raise InvalidInput(
-            "fixed_layers", fixed_layers, "at least 1", "without a fixed base the tips drift away"
-        )
+        raise InvalidInput("fixed_layers", fixed_layers, "at least 1", "without a fixed base the tips drift away")
     least = apex_side + fixed_layers + MINIMUM_MOBILE_LAYERS - 1
     if base_side < least:
         raise InvalidInput(
@@ -91,9 +89,7 @@ def build_tips(
     for number, side in enumerate(sides):
         line = (np.arange(side) - (side - 1) / 2) * spacing
         x, y = np.meshgrid(line, line, indexing="ij")
-        layers.append(
-            np.column_stack([x.ravel(), y.ravel(), np.full(side**2, number * lattice_constant / 2)])
-        )
+        layers.append(np.column_stack([x.ravel(), y.ravel(), np.full(side**2, number * lattice_constant / 2)]))
     lower = np.vstack(layers)
     height = float(lower[:, 2].max())
     upper = lower * [1.0, 1.0, -1.0] + [0.0, 0.0, 2 * height + gap]

@@ -72,12 +72,8 @@ class MdConditions:
             f"from 1 to the {self.steps} steps of the run",
             "write a frame more often, or run longer",
         )
-        self._require(
-            "seed", 0 < self.seed <= LARGEST_SEED, f"from 1 to {LARGEST_SEED}", "any such number will do"
-        )
-        self._require(
-            "voltage_v", abs(self.voltage_v) <= 50, "from -50 to 50 V", "the paper uses 2 V and 8 V"
-        )
+        self._require("seed", 0 < self.seed <= LARGEST_SEED, f"from 1 to {LARGEST_SEED}", "any such number will do")
+        self._require("voltage_v", abs(self.voltage_v) <= 50, "from -50 to 50 V", "the paper uses 2 V and 8 V")
 
     def _require(self, name: str, holds: bool, bound: str, way_out: str) -> None:
         if not holds:
@@ -95,14 +91,10 @@ class MdConditions:
         types = {field.name: str(field.type) for field in fields(cls)}
         unknown = sorted(set(values) - set(types))
         if unknown:
-            raise InvalidInput(
-                "parameters", ", ".join(unknown), f"among {', '.join(types)}", "correct the key"
-            )
+            raise InvalidInput("parameters", ", ".join(unknown), f"among {', '.join(types)}", "correct the key")
         for name in ("steps", "seed"):
             if name not in values:
-                raise InvalidInput(
-                    "parameters", f"no {name}", f"complete: {name} has no default", f"give {name}"
-                )
+                raise InvalidInput("parameters", f"no {name}", f"complete: {name} has no default", f"give {name}")
         accepted = {"int": (int,), "float": (int, float), "bool": (bool,)}
         for name, value in values.items():
             kind = types[name]

@@ -90,12 +90,15 @@ def input_script(conditions: MdConditions, types: AtomTypes, *, restart: bool) -
     """
     anode_phi, cathode_phi = -conditions.voltage_v / 2, conditions.voltage_v / 2
     bias = [f"set group anode d_phi {anode_phi!r}", f"set group cathode d_phi {cathode_phi!r}"]
-    begin = (
-        [f"read_restart {PARENT_RESTART_FILE}"]
-        if restart
-        else [f"read_data {DATA_FILE}", _group("fixed", types.fixed), "group mobile subtract all fixed"]
-        + [_group("anode", types.anode), _group("cathode", types.cathode)]
-    )
+    from_data = [
+        f"read_data {DATA_FILE}",
+        _group("fixed", types.fixed),
+        "group mobile subtract all fixed",
+        _group("anode", types.anode),
+        _group("cathode", types.cathode),
+    ]
+    # the restart file holds the groups
+    begin = [f"read_restart {PARENT_RESTART_FILE}"] if restart else from_data
     prepare = []
     if conditions.minimize:
         prepare += [

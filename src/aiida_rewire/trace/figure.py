@@ -40,9 +40,7 @@ def draw_trace(rows: Sequence[Row], *, voltage_v: float, title: str) -> Figure:
     there = [row for row in rows if math.isfinite(row["conductance_g0"])]
     missing = [row for row in rows if not math.isfinite(row["conductance_g0"])]
     upper.axhline(1.0, color="#BBBBBB", linewidth=0.8, linestyle="--", zorder=0)
-    upper.plot(
-        [r["time_ps"] for r in there], [r["conductance_g0"] for r in there], color="#444444", linewidth=1
-    )
+    upper.plot([r["time_ps"] for r in there], [r["conductance_g0"] for r in there], color="#444444", linewidth=1)
     handles = []
     for stage, (colour, marker) in STAGE_STYLE.items():
         points = [r for r in there if r["stage"] == stage]
@@ -57,9 +55,7 @@ def draw_trace(rows: Sequence[Row], *, voltage_v: float, title: str) -> Figure:
             )
             handles.append(Line2D([], [], marker=marker, color=colour, linestyle="none", label=stage))
     if missing:
-        upper.plot(
-            [r["time_ps"] for r in missing], [0.0] * len(missing), "x", color=MISSING_COLOUR, markersize=7
-        )
+        upper.plot([r["time_ps"] for r in missing], [0.0] * len(missing), "x", color=MISSING_COLOUR, markersize=7)
         handles.append(Line2D([], [], marker="x", color=MISSING_COLOUR, linestyle="none", label="missing"))
     upper.set_ylabel("conductance (G$_0$)")
     upper.set_ylim(bottom=-0.05)

@@ -79,9 +79,7 @@ def check_parents(lead: ParentRun, junction: ParentRun) -> None:
         if run.fermi_energy is None:
             raise InvalidInput(f"{run.name}.fermi_energy", "none", "known", "use smearing in the SCF")
         if not len(run.boundary_layer()):
-            raise InvalidInput(
-                f"{run.name}.structure", "no atom at z = 0", "with a layer at z = 0", "shift it"
-            )
+            raise InvalidInput(f"{run.name}.structure", "no atom at z = 0", "with a layer at z = 0", "shift it")
     if np.abs(lead.cell[:2] - junction.cell[:2]).max() > CELL_TOLERANCE:
         raise InvalidInput(
             "junction.cell",
@@ -101,9 +99,7 @@ def check_parents(lead: ParentRun, junction: ParentRun) -> None:
     for kind in ("wavefunction_cutoff", "density_cutoff"):
         ours, theirs = getattr(junction, kind), getattr(lead, kind)
         if abs(ours - theirs) > CUTOFF_TOLERANCE:
-            raise InvalidInput(
-                f"junction.{kind}", f"{ours} eV", f"that of the lead, {theirs} eV", "use one cutoff"
-            )
+            raise InvalidInput(f"junction.{kind}", f"{ours} eV", f"that of the lead, {theirs} eV", "use one cutoff")
     ours, theirs = junction.boundary_layer(), lead.boundary_layer()
     if ours.shape != theirs.shape or np.abs(ours - theirs).max() > CELL_TOLERANCE:
         raise InvalidInput(

@@ -21,13 +21,9 @@ class LaneWorkChain(WorkChain):
         """Declare inputs, outline and outputs."""
         super().define(spec)
         spec.expose_inputs(SnapshotConductanceWorkChain, exclude=("index",))
-        spec.input(
-            "indices", valid_type=orm.List, serializer=orm.to_aiida_type, help="The snapshots of this lane."
-        )
+        spec.input("indices", valid_type=orm.List, serializer=orm.to_aiida_type, help="The snapshots of this lane.")
         spec.outline(cls.setup, while_(cls.snapshots_left)(cls.run_snapshot, cls.collect))
-        spec.output_namespace(
-            "conductances", valid_type=ConductanceData, dynamic=True, help="By snapshot name."
-        )
+        spec.output_namespace("conductances", valid_type=ConductanceData, dynamic=True, help="By snapshot name.")
 
     def setup(self) -> None:
         """Start before the first snapshot."""
@@ -35,7 +31,7 @@ class LaneWorkChain(WorkChain):
 
     def snapshots_left(self) -> bool:
         """Whether snapshots are left."""
-        return self.ctx.position < len(self.inputs.indices)
+        return bool(self.ctx.position < len(self.inputs.indices))
 
     def run_snapshot(self) -> ToContext:
         """Submit the next snapshot."""

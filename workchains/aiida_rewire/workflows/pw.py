@@ -15,7 +15,7 @@ from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
 from aiida_rewire.calculations.pw import ExactPwCalculation
 from aiida_rewire.transport.grids import fft_dimensions
 
-BANDS_FACTOR = 1.3
+BANDS_FACTOR = 1.5
 SPARE_BANDS = 8
 """With fewer bands than these the highest of a small silver cell is still occupied, smeared by 0.02 Ry."""
 
@@ -56,7 +56,5 @@ def region_parameters(
     system |= {f"nr{axis}": n for axis, n in enumerate(dense, start=1)}
     system |= {f"nr{axis}s": n for axis, n in enumerate(smooth, start=1)}
     electrons = sum(pseudos[site.kind_name].z_valence for site in structure.sites)
-    system.setdefault(
-        "nbnd", max(math.ceil(electrons / 2 * BANDS_FACTOR), math.ceil(electrons / 2) + SPARE_BANDS)
-    )
+    system.setdefault("nbnd", max(math.ceil(electrons / 2 * BANDS_FACTOR), math.ceil(electrons / 2) + SPARE_BANDS))
     return {**parameters, "SYSTEM": system}

@@ -50,9 +50,7 @@ def validate_junction(node: orm.Dict, _: object) -> str | None:
     values = node.get_dict()
     if sorted(values) != sorted(JUNCTION_KEYS):
         return str(
-            InvalidInput(
-                "junction", sorted(values), f"exactly {', '.join(JUNCTION_KEYS)}", "correct the keys"
-            )
+            InvalidInput("junction", sorted(values), f"exactly {', '.join(JUNCTION_KEYS)}", "correct the keys")
         )
     try:
         Fcc111(values["lattice_constant"], values["supercell"])
@@ -79,9 +77,7 @@ def validate_inputs(inputs: dict[str, Any], _: object) -> str | None:
             )
         )
     if inputs["lanes"].value < 1:
-        return str(
-            InvalidInput("lanes", inputs["lanes"].value, "at least 1", "one lane runs one snapshot at a time")
-        )
+        return str(InvalidInput("lanes", inputs["lanes"].value, "at least 1", "one lane runs one snapshot at a time"))
     return None
 
 
@@ -93,9 +89,7 @@ class RewiringWorkChain(WorkChain):
         """Declare inputs, outline, outputs and exit codes."""
         super().define(spec)
         to_node = {"serializer": orm.to_aiida_type}
-        spec.input(
-            "tips", valid_type=orm.Dict, validator=validate_tips, **to_node, help="Keywords of build_tips."
-        )
+        spec.input("tips", valid_type=orm.Dict, validator=validate_tips, **to_node, help="Keywords of build_tips.")
         spec.input(
             "equilibration",
             valid_type=orm.Dict,
@@ -110,9 +104,7 @@ class RewiringWorkChain(WorkChain):
             **to_node,
             help="Conditions under the voltage.",
         )
-        spec.input(
-            "snapshot_interval_ps", valid_type=orm.Float, **to_node, help="Time between snapshots, ps."
-        )
+        spec.input("snapshot_interval_ps", valid_type=orm.Float, **to_node, help="Time between snapshots, ps.")
         spec.input(
             "junction",
             valid_type=orm.Dict,
@@ -144,9 +136,7 @@ class RewiringWorkChain(WorkChain):
         )
         spec.output("tips", valid_type=orm.StructureData, help="The tips as built.")
         spec.output("snapshots", valid_type=orm.TrajectoryData, help="Snapshots with their descriptors.")
-        spec.output_namespace(
-            "conductances", valid_type=ConductanceData, dynamic=True, help="By snapshot name."
-        )
+        spec.output_namespace("conductances", valid_type=ConductanceData, dynamic=True, help="By snapshot name.")
         spec.output("trace", valid_type=TraceData, help="Conductance against time.")
         spec.exit_code(310, "ERROR_EQUILIBRATION", message="The equilibration failed: {reason}")
         spec.exit_code(311, "ERROR_PRODUCTION", message="The production failed: {reason}")
@@ -264,9 +254,7 @@ class RewiringWorkChain(WorkChain):
     def produce(self) -> ToContext | ExitCode:
         """Switch the voltage on."""
         if not self.ctx.equilibration.is_finished_ok:
-            code: ExitCode = self.exit_codes.ERROR_EQUILIBRATION.format(
-                reason=why_failed(self.ctx.equilibration)
-            )
+            code: ExitCode = self.exit_codes.ERROR_EQUILIBRATION.format(reason=why_failed(self.ctx.equilibration))
             return code
         parent = self.ctx.equilibration.outputs.remote_folder
         return ToContext(
@@ -300,17 +288,17 @@ class RewiringWorkChain(WorkChain):
         blocks = np.array_split(np.arange(self.ctx.snapshots.numsteps), self.inputs.lanes.value)
         lanes = {}
         for number, block in enumerate(block for block in blocks if len(block)):
-            lanes[f"lane_{number}"] = self.submit(
-                LaneWorkChain,
-                snapshots=self.ctx.snapshots,
-                indices=orm.List(block.tolist()),
-                geometry=self.ctx.geometry,
-                junction=self.inputs.junction,
-                lead=self.ctx.lead.outputs.remote_folder,
-                labels=self.inputs.labels,
-                **self.exposed_inputs(LaneWorkChain, "lane"),
-                metadata={"call_link_label": f"lane_{number}"},
-            )
+            inputs = self.exposed_inputs(LaneWorkChain, "lane")
+            inputs |= {
+                "snapshots": self.ctx.snapshots,
+                "indices": block.tolist(),
+                "geometry": self.ctx.geometry,
+                "junction": self.inputs.junction,
+                "lead": self.ctx.lead.outputs.remote_folder,
+                "labels": self.inputs.labels,
+                "metadata": {"call_link_label": f"lane_{number}"},
+            }
+            lanes[f"lane_{number}"] = self.submit(LaneWorkChain, **inputs)
         self.ctx.lane_names = list(lanes)
         return ToContext(**lanes)
 
@@ -328,9 +316,7 @@ class RewiringWorkChain(WorkChain):
                     missing[link.link_label] = why_failed(snapshot)
         missing = {name: reason for name, reason in missing.items() if name not in conductances}
         self.out("conductances", conductances)
-        self.out(
-            "trace", collect_trace(self.ctx.snapshots, self.inputs.labels, orm.Dict(missing), **conductances)
-        )
+        self.out("trace", collect_trace(self.ctx.snapshots, self.inputs.labels, orm.Dict(missing), **conductances))
         if not missing:
             return None
         code: ExitCode = self.exit_codes.ERROR_SNAPSHOTS_MISSING.format(

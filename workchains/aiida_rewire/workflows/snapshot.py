@@ -23,27 +23,17 @@ class SnapshotConductanceWorkChain(WorkChain):
         spec.input("snapshots", valid_type=orm.TrajectoryData, help="All snapshots of the chain.")
         spec.input("index", valid_type=orm.Int, serializer=orm.to_aiida_type, help="Which of them.")
         spec.input("geometry", valid_type=orm.Dict, help="Heights of the tips' apexes, Å.")
-        spec.input(
-            "junction", valid_type=orm.Dict, help="lattice_constant, supercell, lower_layers, upper_layers."
-        )
+        spec.input("junction", valid_type=orm.Dict, help="lattice_constant, supercell, lower_layers, upper_layers.")
         spec.input("lead", valid_type=orm.RemoteData, help="Folder of the SCF of the lead.")
-        spec.input(
-            "labels", valid_type=orm.Dict, help="What the conductance is found by: campaign, chain, seed..."
-        )
+        spec.input("labels", valid_type=orm.Dict, help="What the conductance is found by: campaign, chain, seed...")
         spec.expose_inputs(ExactPwBaseWorkChain, namespace="scf", exclude=("pw.structure",))
-        spec.expose_inputs(
-            PwcondBaseWorkChain, namespace="pwcond", exclude=("pwcond.left_lead", "pwcond.junction")
-        )
+        spec.expose_inputs(PwcondBaseWorkChain, namespace="pwcond", exclude=("pwcond.left_lead", "pwcond.junction"))
         spec.outline(cls.assemble, cls.run_scf, cls.run_pwcond, cls.store)
         spec.output("structure", valid_type=orm.StructureData, required=False, help="The scattering region.")
-        spec.output(
-            "assembly", valid_type=orm.Dict, required=False, help="What was done to the atoms in the gap."
-        )
+        spec.output("assembly", valid_type=orm.Dict, required=False, help="What was done to the atoms in the gap.")
         spec.output("conductance", valid_type=ConductanceData, required=False, help="The conductance.")
         spec.exit_code(EXIT_OVERLAP, "ERROR_ATOMS_OVERLAP", message="An atom lies on another: {reason}")
-        spec.exit_code(
-            EXIT_TOO_NARROW, "ERROR_CELL_TOO_NARROW", message="The contact meets its image: {reason}"
-        )
+        spec.exit_code(EXIT_TOO_NARROW, "ERROR_CELL_TOO_NARROW", message="The contact meets its image: {reason}")
         spec.exit_code(310, "ERROR_SCF", message="The SCF of the junction failed: {reason}")
         spec.exit_code(320, "ERROR_PWCOND", message="pwcond.x gave no transmission: {reason}")
 

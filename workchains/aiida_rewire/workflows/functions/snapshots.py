@@ -68,9 +68,7 @@ def extract_snapshots(
     frames = [frame for frame in frames if (frame.step - first) % every == 0]
     inside = [int(gap.holds(frame.positions, margin).sum()) for frame in frames]
     contacts = [
-        describe_contact(
-            frame.positions, lower_base, upper_base, atoms_in_gap=count, atoms_in_gap_as_built=built
-        )
+        describe_contact(frame.positions, lower_base, upper_base, atoms_in_gap=count, atoms_in_gap_as_built=built)
         for frame, count in zip(frames, inside, strict=True)
     ]
     steps = np.array([frame.step for frame in frames])

@@ -16,9 +16,7 @@ OPEN_KEYS = frozenset({"parameters", "options", "SYSTEM", "ELECTRONS", "CONTROL"
 
 def protocol_names() -> list[str]:
     """Names of the protocols."""
-    return sorted(
-        entry.name.removesuffix(".yaml") for entry in files(__package__).iterdir() if ".yaml" in entry.name
-    )
+    return sorted(entry.name.removesuffix(".yaml") for entry in files(__package__).iterdir() if ".yaml" in entry.name)
 
 
 def load_protocol(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,12 +46,8 @@ def _merge(values: dict[str, Any], overrides: Mapping[str, Any], path: tuple[str
         where = (*path, key)
         if key not in values and not OPEN_KEYS.intersection(path):
             known = ", ".join(values)
-            raise InvalidInput(
-                "overrides", ".".join(where), f"a key of the protocol: {known}", "correct the key"
-            )
+            raise InvalidInput("overrides", ".".join(where), f"a key of the protocol: {known}", "correct the key")
         if isinstance(values.get(key), dict) and not isinstance(value, Mapping):
-            raise InvalidInput(
-                f"overrides.{'.'.join(where)}", repr(value), "a mapping", "nest it as the protocol is"
-            )
+            raise InvalidInput(f"overrides.{'.'.join(where)}", repr(value), "a mapping", "nest it as the protocol is")
         merged[key] = _merge(values.get(key) or {}, value, where) if isinstance(value, Mapping) else value
     return merged

