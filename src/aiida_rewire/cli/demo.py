@@ -21,12 +21,14 @@ from aiida_rewire.cli.home import PROFILE, DemoFailure, Home
 from aiida_rewire.cli.progress import Progress, shown
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.trace.table import TABLE_COLUMNS, table_row, write_csv
+from aiida_rewire.workflows.protocols import check_protocol, load_protocol
 
 if TYPE_CHECKING:
     from aiida import orm
 
 LABEL = "rewire-demo"
 CHAIN = "rewire.chain"
+PROTOCOL = "demo"
 POLL_S = 1.0
 KILL_TIMEOUT_S = 60
 CSV_NAME, PICTURE_NAME = "trace.csv", "trace.png"
@@ -111,6 +113,8 @@ def run(home: Home, output: Path, changes: dict[str, Any]) -> None:
     """Run, resume or show the demo."""
     if not output.is_dir():
         raise DemoFailure(f"output = {output}: must be a folder; make it first")
+    overrides = overrides_of(changes)
+    check_protocol(load_protocol(PROTOCOL, overrides))
     programs = ingredients.find_programs()
     console = Console()
     home.enter()
@@ -123,7 +127,8 @@ def run(home: Home, output: Path, changes: dict[str, Any]) -> None:
         ) from error
     with lock, stopping_on_signals():
         try:
-            chain = finished_chain_of(home, programs, changes, console)
+            label = LABEL + "".join(f" {key}={value}" for key, value in sorted(changes.items()))
+            chain = finished_chain_of(home, label, programs, overrides, console)
         except (Interrupted, KeyboardInterrupt):
             stop(home, console)
             raise SystemExit(130) from None
@@ -131,17 +136,15 @@ def run(home: Home, output: Path, changes: dict[str, Any]) -> None:
 
 
 def finished_chain_of(
-    home: Home, programs: dict[str, Path], changes: dict[str, Any], console: Console
+    home: Home, label: str, programs: dict[str, Path], overrides: dict[str, Any], console: Console
 ) -> orm.WorkChainNode:
-    """Return the chain with these changes, having run or awaited it where it was not there."""
+    """Return the chain of this label, having run or awaited it where it was not there."""
     from aiida.plugins import WorkflowFactory
 
     say(console, f"profile `{PROFILE}` in {home.folder}")
     home.open_profile()
     codes = ingredients.load_codes(programs)
     force_field = ingredients.load_force_field()
-    overrides = overrides_of(changes)
-    label = LABEL + "".join(f" {key}={value}" for key, value in sorted(changes.items()))
     chain = find_chain(label)
     if chain is not None and chain.is_finished and chain.exit_status in (0, PARTLY):
         say(
@@ -152,15 +155,10 @@ def finished_chain_of(
     home.start_daemon()
     pseudo = ingredients.load_pseudo(codes["ld1"])
     if chain is None or chain.is_terminated:
-        try:
-            arguments = (codes, force_field, pseudo)
-            labels = {"campaign": "demo", "chain": label, "pseudo_family": ingredients.PSEUDO_FAMILY}
-            chain = WorkflowFactory(CHAIN).submit_from_protocol(
-                *arguments, protocol="demo", overrides=overrides, labels=labels, label=label
-            )
-        except ValueError as error:
-            home.stop_daemon()
-            raise DemoFailure(refusal(error)) from error
+        labels = {"campaign": "demo", "chain": label, "pseudo_family": ingredients.PSEUDO_FAMILY}
+        chain = WorkflowFactory(CHAIN).submit_from_protocol(
+            codes, force_field, pseudo, protocol=PROTOCOL, overrides=overrides, labels=labels, label=label
+        )
         say(
             console,
             f"chain <{chain.pk}> submitted; parts that finished before are found again, not run again",
@@ -170,13 +168,6 @@ def finished_chain_of(
     watch(chain, console)
     home.stop_daemon()
     return chain
-
-
-def refusal(error: ValueError) -> str:
-    """Take what a user needs out of the message of a refused input."""
-    text = " ".join(str(error).split())
-    marker = "` failed because: "
-    return text.split(marker, 1)[-1] if marker in text else text.rsplit("Error occurred validating port ", 1)[-1]
 
 
 def find_chain(label: str) -> orm.WorkChainNode | None:

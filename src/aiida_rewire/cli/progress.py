@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from aiida import orm
 
 # Costs relative to each other, in seconds of one core of a recent laptop; the pace measured corrects them.
-MD_STEP_COST = 0.0065
-LEAD_COST = 14.0
-SNAPSHOT_COST = 32.0
+MD_COST = 5.0
+MD_STEP_COST = 0.006
+LEAD_COST = 18.0
+SNAPSHOT_COST = 38.0
+PRIOR = 60.0
+"""The pace is measured as if this much had already gone at the expected one."""
+
 STEPS_BEFORE_LANES = ("lead", "equilibration", "production")
 
 
@@ -65,8 +69,8 @@ class Progress:
         count = int(duration_ps / inputs.snapshot_interval_ps.value + 1e-6) + 1
         steps = [
             Step("lead", LEAD_COST),
-            Step("equilibration", inputs.equilibration["steps"] * MD_STEP_COST),
-            Step("production", production["steps"] * MD_STEP_COST),
+            Step("equilibration", MD_COST + inputs.equilibration["steps"] * MD_STEP_COST),
+            Step("production", MD_COST + production["steps"] * MD_STEP_COST),
             *(Step(f"snapshot_{index:04d}", SNAPSHOT_COST) for index in range(count)),
         ]
         return cls({step.name: step for step in steps}, inputs.lanes.value)
@@ -104,7 +108,7 @@ class Progress:
 
     def seconds_left(self) -> float:
         """Return the expected time to the end, at the pace measured."""
-        return (self._critical(lambda step: not step.over)) * self._pace()
+        return self._critical(lambda step: not step.over) * self._pace()
 
     def _critical(self, counts: Any) -> float:
         """Cost of the parts that count: lead beside dynamics, then the snapshots over the lanes."""
@@ -114,9 +118,7 @@ class Progress:
         return max(cost["lead"], dynamics) + snapshots / self.lanes
 
     def _pace(self) -> float:
-        done = self._critical(lambda step: step.over)
-        # until something has taken its time there is no pace to go by
-        return self.seconds / done if done > LEAD_COST else 1.0
+        return (PRIOR + self.seconds) / (PRIOR + self._critical(lambda step: step.over))
 
     def now(self) -> str:
         """Say what runs, what is done and how long it may take, in a line."""

@@ -40,7 +40,8 @@ def draw_trace(rows: Sequence[Row], *, voltage_v: float, title: str) -> Figure:
     there = [row for row in rows if math.isfinite(row["conductance_g0"])]
     missing = [row for row in rows if not math.isfinite(row["conductance_g0"])]
     upper.axhline(1.0, color="#BBBBBB", linewidth=0.8, linestyle="--", zorder=0)
-    upper.plot([r["time_ps"] for r in there], [r["conductance_g0"] for r in there], color="#444444", linewidth=1)
+    # the line breaks where a conductance is missing
+    upper.plot([r["time_ps"] for r in rows], [r["conductance_g0"] for r in rows], color="#444444", linewidth=1)
     handles = []
     for stage, (colour, marker) in STAGE_STYLE.items():
         points = [r for r in there if r["stage"] == stage]

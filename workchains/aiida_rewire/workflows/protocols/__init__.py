@@ -9,6 +9,9 @@ from typing import Any
 import yaml
 
 from aiida_rewire.errors import InvalidInput
+from aiida_rewire.junction.lattice import Fcc111
+from aiida_rewire.junction.tips import build_tips
+from aiida_rewire.md.conditions import MdConditions
 
 OPEN_KEYS = frozenset({"parameters", "options", "SYSTEM", "ELECTRONS", "CONTROL", "resources"})
 """Below these keys a protocol takes whatever the code or AiiDA takes."""
@@ -38,6 +41,25 @@ def load_protocol(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidInput("protocol", name, f"one of {', '.join(protocol_names())}", "correct the name")
     values: dict[str, Any] = yaml.safe_load(files(__package__).joinpath(f"{name}.yaml").read_text())
     return _merge(values, overrides, path=())
+
+
+def check_protocol(values: Mapping[str, Any]) -> None:
+    """Refuse values with which the chain could not begin; the work chain asks the same of its inputs.
+
+    Parameters
+    ----------
+    values
+        As :func:`load_protocol` returns them.
+
+    Raises
+    ------
+    InvalidInput
+        If tips, dynamics or flat layers are out of bounds.
+    """
+    build_tips(**values["tips"])
+    for stage in ("equilibration", "production"):
+        MdConditions.from_mapping(values[stage])
+    Fcc111(values["junction"]["lattice_constant"], values["junction"]["supercell"])
 
 
 def _merge(values: dict[str, Any], overrides: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:

@@ -1,0 +1,71 @@
+"""The demo, run for real in a folder of its own, once for all tests that look at what it left."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "aiida_rewire.cli"]
+DEMO_TIMEOUT_S = 900
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that ended."""
+
+    folder: Path
+    status: int
+    output: str
+    seconds: float
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Environment of a user who has no AiiDA of their own."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("AIIDA")}
+    return {**kept, **extra}
+
+
+def run(folder: Path, *arguments: str, **extra: str) -> Ran:
+    """Run `aiida-rewire` in a folder."""
+    start = time.monotonic()
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(**extra),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=DEMO_TIMEOUT_S,
+        check=False,
+    )
+    return Ran(folder, done.returncode, done.stdout, time.monotonic() - start)
+
+
+def run_python(folder: Path, script: str) -> str:
+    """Run a script on the profile of a demo's folder and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        cwd=folder,
+        env=environment(AIIDA_PATH=str(folder / ".rewire")),
+        capture_output=True,
+        text=True,
+        timeout=DEMO_TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Run the demo to its end."""
+    ran = run(tmp_path_factory.mktemp("demo"), "demo")
+    assert ran.status == 0, ran.output
+    return ran

@@ -1,0 +1,50 @@
+"""Run a short chain in the folder `.rewire` here and print what came of it, as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+
+from aiida_rewire.cli import ingredients
+from aiida_rewire.cli.home import Home
+
+OVERRIDES = {
+    "equilibration": {"steps": 100, "dump_interval": 50},
+    "production": {"steps": 200, "dump_interval": 50},
+    "snapshot_interval_ps": 0.1,
+    "lanes": 1,
+    "lead": {"parameters": {"SYSTEM": {"ecutwfc": 6.0, "ecutrho": 24.0}}},
+    "scf": {"parameters": {"SYSTEM": {"ecutwfc": 6.0, "ecutrho": 24.0}}},
+}
+
+
+def main() -> None:
+    home = Home.at(Path(".rewire"))
+    home.enter()
+    home.open_profile()
+    from aiida.plugins import WorkflowFactory
+
+    codes = ingredients.load_codes(ingredients.find_programs())
+    force_field = ingredients.load_force_field()
+    home.start_daemon()
+    try:
+        pseudo = ingredients.load_pseudo(codes["ld1"])
+        chain = WorkflowFactory("rewire.chain").submit_from_protocol(
+            codes, force_field, pseudo, protocol="demo", overrides=OVERRIDES
+        )
+        while not chain.is_terminated:
+            time.sleep(0.5)
+    finally:
+        home.stop_daemon()
+    rows = chain.outputs.trace.rows() if "trace" in chain.outputs else []
+    for row in rows:
+        if math.isnan(row["conductance_g0"]):
+            row["conductance_g0"] = None
+            row["unitarity"] = None
+    print(json.dumps({"status": chain.exit_status, "message": chain.exit_message, "rows": rows}))
+
+
+if __name__ == "__main__":
+    main()

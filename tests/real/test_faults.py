@@ -1,0 +1,120 @@
+"""What happens to a chain when somebody kills a part of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.real.conftest import COMMAND, environment, run, run_python
+
+from aiida_rewire.cli.home import Home
+
+pytestmark = pytest.mark.real
+
+PATIENCE_S = 240
+SHORT_CHAIN = Path(__file__).with_name("short_chain.py")
+
+
+def await_that(condition: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come about in {PATIENCE_S} s")
+
+
+def job(folder: Path, name: str, input_file: str, words: str) -> psutil.Process | None:
+    """Find a running program by its name and by words in its input file."""
+    for process in psutil.process_iter(["name", "cwd"]):
+        if process.info["name"] == name and str(process.info["cwd"]).startswith(str(folder)):
+            text = Path(process.info["cwd"], input_file)
+            if text.is_file() and words in text.read_text():
+                return process
+    return None
+
+
+def chain_with_a_kill(folder: Path, name: str, input_file: str, words: str) -> dict[str, Any]:
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", str(SHORT_CHAIN)],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as chain:
+        victim = await_that(lambda: job(folder, name, input_file, words), f"{name} with {words}")
+        victim.kill()
+        printed, _ = chain.communicate(timeout=PATIENCE_S)
+    result: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    assert Home.at(folder / ".rewire").leftovers() == []
+    return result
+
+
+def test_a_killed_scf_ends_its_own_branch(tmp_path: Path) -> None:
+    # the lead has 27 atoms, every junction more
+    result = chain_with_a_kill(tmp_path, "pw.x", "aiida.in", "nat = 4")
+    assert result["status"] == 500
+    assert "1 of 3 snapshots have no conductance" in result["message"]
+    missing = [row for row in result["rows"] if row["missing"]]
+    assert [row["time_ps"] for row in missing] == [0.0]
+    assert "ExactPwCalculation" in missing[0]["missing"]
+    assert "[" in missing[0]["missing"], "the exit code is named"
+    there = [row for row in result["rows"] if not row["missing"]]
+    assert len(there) == 2
+    assert all(0 <= row["conductance_g0"] < 1 for row in there)
+
+
+def test_a_killed_dynamics_ends_the_chain_with_its_exit_code(tmp_path: Path) -> None:
+    result = chain_with_a_kill(tmp_path, "lmp", "md.in", "read_restart")
+    assert result["status"] == 311
+    assert "BiasedMdCalculation" in result["message"]
+    assert "[400] LAMMPS was stopped before its last step" in result["message"]
+    assert result["rows"] == []
+
+
+REUSED = """
+from aiida import load_profile, orm
+load_profile()
+from aiida.plugins import CalculationFactory
+query = orm.QueryBuilder().append(CalculationFactory("rewire.md"))
+print(sum(node.base.caching.is_created_from_cache for node in query.all(flat=True)))
+active = {"attributes.process_state": {"in": ["created", "running", "waiting"]}}
+print(orm.QueryBuilder().append(orm.ProcessNode, filters=active).count())
+"""
+
+
+def interrupted_demo(folder: Path, words: str) -> int:
+    with subprocess.Popen(
+        [*COMMAND, "demo"], cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if words in line:
+                os.kill(demo.pid, signal.SIGINT)
+                break
+        demo.stdout.read()
+        return demo.wait(timeout=PATIENCE_S)
+
+
+def test_ctrl_c_leaves_nothing_running_and_a_second_run_goes_on(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / ".rewire")
+    assert interrupted_demo(tmp_path, "production running") == 130
+    assert home.leftovers() == []
+    assert interrupted_demo(tmp_path, "production running") == 130
+    assert home.leftovers() == []
+    reused, active = run_python(tmp_path, REUSED).split()
+    assert int(reused) >= 1, "the equilibration was found again"
+    assert int(active) == 0
+    ran = run(tmp_path, "demo", "--clean")
+    assert ran.status == 0
+    assert not (tmp_path / ".rewire").exists()
