@@ -34,17 +34,17 @@ def await_that(condition: Callable[[], Any], what: str) -> Any:
     raise AssertionError(f"{what} did not come about in {PATIENCE_S} s")
 
 
-def job(folder: Path, name: str, input_file: str, words: str) -> psutil.Process | None:
-    """Find a running program by its name and by words in its input file."""
+def job(folder: Path, name: str, file: str, words: str) -> psutil.Process | None:
+    """Find a running program by its name and by words in a file where it runs."""
     for process in psutil.process_iter(["name", "cwd"]):
         if process.info["name"] == name and str(process.info["cwd"]).startswith(str(folder)):
-            text = Path(process.info["cwd"], input_file)
+            text = Path(process.info["cwd"], file)
             if text.is_file() and words in text.read_text():
                 return process
     return None
 
 
-def chain_with_a_kill(folder: Path, name: str, input_file: str, words: str) -> dict[str, Any]:
+def chain_with_a_kill(folder: Path, name: str, file: str, words: str) -> dict[str, Any]:
     with subprocess.Popen(
         [sys.executable, "-W", "ignore", str(SHORT_CHAIN)],
         cwd=folder,
@@ -52,7 +52,7 @@ def chain_with_a_kill(folder: Path, name: str, input_file: str, words: str) -> d
         stdout=subprocess.PIPE,
         text=True,
     ) as chain:
-        victim = await_that(lambda: job(folder, name, input_file, words), f"{name} with {words}")
+        victim = await_that(lambda: job(folder, name, file, words), f"{name} with {words}")
         victim.kill()
         printed, _ = chain.communicate(timeout=PATIENCE_S)
     result: dict[str, Any] = json.loads(printed.splitlines()[-1])
@@ -75,7 +75,7 @@ def test_a_killed_scf_ends_its_own_branch(tmp_path: Path) -> None:
 
 
 def test_a_killed_dynamics_ends_the_chain_with_its_exit_code(tmp_path: Path) -> None:
-    result = chain_with_a_kill(tmp_path, "lmp", "md.in", "read_restart")
+    result = chain_with_a_kill(tmp_path, "lmp", "log.lammps", "read_restart")
     assert result["status"] == 311
     assert "BiasedMdCalculation" in result["message"]
     assert "[400] LAMMPS was stopped before its last step" in result["message"]

@@ -213,8 +213,7 @@ def stop(home: Home, console: Console) -> None:
     say(console, "stopping what runs ...")
     with suppress(DemoFailure):
         kill_processes(home)
-    with suppress(DemoFailure):
-        home.stop_daemon()
+    home.stop_daemon()
     say(console, "stopped: nothing runs on; `aiida-rewire demo` goes on from what is finished")
 
 

@@ -19,7 +19,6 @@ from aiida_rewire.cli.checks import Check
 #: Seconds for AiiDA to open the profile: an import, and a database that may be on another host.
 PROBE_TIMEOUT_S = 60.0
 
-MAKE_ANEW = "aiida-rewire demo --clean (makes the directory anew; what is in it is lost)"
 ELSEWHERE = "set its permissions right, or choose another with --directory"
 
 Report = dict[str, dict[str, str | None]]
@@ -37,7 +36,7 @@ def profile_checks(directory: Path) -> list[Check]:
     except FileNotFoundError:
         if not (configuration / "repository").exists():
             return none_yet
-        return [Check("profile", "failure", f"{configuration / 'config.json'} is missing", MAKE_ANEW)]
+        return [Check("profile", "failure", f"{configuration / 'config.json'} is missing", _make_anew(directory))]
     except OSError as error:
         return [Check("profile", "failure", f"{directory} cannot be read: {error.strerror}", ELSEWHERE)]
     return _judge(_probe(content, configuration), directory, configuration)
@@ -90,7 +89,14 @@ def _judge(report: Report, directory: Path, configuration: Path) -> list[Check]:
     reason = f"{error['message']} ({error['kind']})" if error else ""
     profile = report.get("profile")
     if profile is None:
-        return [Check("profile", "failure", f"{configuration / 'config.json'} does not load: {reason}", MAKE_ANEW)]
+        return [
+            Check(
+                "profile",
+                "failure",
+                f"{configuration / 'config.json'} does not load: {reason}",
+                _make_anew(directory),
+            )
+        ]
     checks = [Check("profile", "ok", f"{profile['name']} in {directory}")]
 
     storage = report.get("storage")
@@ -102,7 +108,7 @@ def _judge(report: Report, directory: Path, configuration: Path) -> list[Check]:
     daemon_pid = _daemon_pid(configuration, str(profile["name"]))
     broker = report.get("broker")
     if broker is None:
-        checks.append(Check("broker", "failure", f"does not load: {reason}", MAKE_ANEW))
+        checks.append(Check("broker", "failure", f"does not load: {reason}", _make_anew(directory)))
     else:
         service = configuration / "broker" / f"{profile['uuid']}-{profile['name']}"
         checks.append(_broker(broker["backend"], daemon_pid, service, directory))
@@ -112,8 +118,13 @@ def _judge(report: Report, directory: Path, configuration: Path) -> list[Check]:
 
 def _storage_fix(error: dict[str, str | None] | None, directory: Path) -> str:
     if error and error["kind"] == "IncompatibleStorageSchema":
-        return f"{_verdi(directory)} storage migrate    or: {MAKE_ANEW}"
-    return MAKE_ANEW
+        return f"{_verdi(directory)} storage migrate    or: {_make_anew(directory)}"
+    return _make_anew(directory)
+
+
+def _make_anew(directory: Path) -> str:
+    folder = directory.parent if directory.name == ".aiida" else directory
+    return f"aiida-rewire demo --clean --directory {shlex.quote(str(folder))} (what is in it is lost)"
 
 
 def _verdi(directory: Path) -> str:
@@ -126,7 +137,7 @@ def _verdi(directory: Path) -> str:
 
 def _broker(backend: str | None, daemon_pid: int | None, service: Path, directory: Path) -> Check:
     if backend is None:
-        return Check("broker", "failure", "none: the daemon cannot work without", MAKE_ANEW)
+        return Check("broker", "failure", "none: the daemon cannot work without", _make_anew(directory))
     if backend != "core.zeromq":
         return Check("broker", "ok", f"{backend}, a service of its own")
     if daemon_pid is None:

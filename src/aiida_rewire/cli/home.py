@@ -20,6 +20,7 @@ MARKER_TEXT = "This folder belongs to aiida-rewire; `aiida-rewire demo --clean` 
 READY = "profile: ready"
 VERDI_TIMEOUT_S = 120
 TERMINATION_TIMEOUT_S = 10
+DAEMON_TIMEOUT_S = "60"
 
 
 class DemoFailure(click.ClickException):
@@ -136,14 +137,14 @@ class Home:
 
     def start_daemon(self) -> None:
         """Start the daemon, one worker; nothing happens if it runs."""
-        self.verdi("--profile", PROFILE, "daemon", "start", "1")
+        self.verdi("--profile", PROFILE, "daemon", "start", "--timeout", DAEMON_TIMEOUT_S, "1")
 
     def stop_daemon(self) -> None:
         """Stop the daemon and whatever is still left of it or of its jobs."""
-        try:
-            self.verdi("--profile", PROFILE, "daemon", "stop")
-        finally:
-            self.terminate_leftovers()
+        # a daemon that does not answer in time is ended as a process
+        with contextlib.suppress(DemoFailure):
+            self.verdi("--profile", PROFILE, "daemon", "stop", "--timeout", DAEMON_TIMEOUT_S)
+        self.terminate_leftovers()
 
     def leftovers(self) -> list[psutil.Process]:
         """Return the processes of this home: jobs, by the folder they run in, and the daemon, by its AIIDA_PATH.
@@ -176,10 +177,7 @@ class Home:
     def remove(self) -> None:
         """Stop all that runs here and delete the folder."""
         if (self.configuration / "config.json").is_file():
-            # a broken profile must not keep its owner from removing it; its processes are ended below
-            with contextlib.suppress(DemoFailure):
-                self.verdi("--profile", PROFILE, "daemon", "stop")
-        self.terminate_leftovers()
+            self.stop_daemon()
         shutil.rmtree(self.folder)
 
 
