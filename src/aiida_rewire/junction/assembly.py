@@ -127,9 +127,12 @@ def push_apart(
     return moved
 
 
-def _with_lateral_images(positions: NDArray[np.float64], cell: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Positions with their eight lateral images, the home cell first; shape (9 n, 3)."""
-    shifts = [(i, j) for i in (0, 1, -1) for j in (0, 1, -1)]
+def _with_lateral_images(
+    positions: NDArray[np.float64], cell: NDArray[np.float64], reach: int = 1
+) -> NDArray[np.float64]:
+    """Positions with their lateral images up to ``reach`` cells away, the home cell first."""
+    shifts = [(i, j) for i in range(-reach, reach + 1) for j in range(-reach, reach + 1)]
+    shifts.sort(key=lambda shift: shift != (0, 0))
     return np.vstack([positions + i * cell[0] + j * cell[1] for i, j in shifts])
 
 
@@ -209,7 +212,9 @@ def _wrapped_laterally(positions: NDArray[np.float64], cell: NDArray[np.float64]
 def _refuse_bonds_to_images(contact: NDArray[np.float64], cell: NDArray[np.float64], lattice: Fcc111) -> None:
     if not len(contact):
         return
-    images = _with_lateral_images(contact, cell)[len(contact) :]
+    # two atoms that far apart meet each other's images farther than one cell away
+    across = np.ptp((contact @ np.linalg.inv(cell))[:, :2], axis=0).max()
+    images = _with_lateral_images(contact, cell, reach=1 + int(np.ceil(across)))[len(contact) :]
     nearest = float(np.min(KDTree(contact).query(images)[0]))
     if nearest < BOND_LENGTH:
         raise CellTooNarrow(

@@ -34,14 +34,14 @@ class Fcc111:
     supercell: int
 
     def __post_init__(self) -> None:
-        if not self.lattice_constant > 0:
+        if not 0 < self.lattice_constant < np.inf:
             raise InvalidInput(
                 "lattice_constant",
                 f"{self.lattice_constant} Å",
                 "above 0 Å",
                 "silver has 4.09 Å (PBE: 4.16 Å)",
             )
-        if not isinstance(self.supercell, int) or self.supercell < 1:
+        if type(self.supercell) is not int or self.supercell < 1:
             raise InvalidInput(
                 "supercell",
                 self.supercell,

@@ -66,9 +66,12 @@ def build_tips(
     Raises
     ------
     InvalidInput
-        If the gap is not positive, or if a tip is too small for its fixed layers and two mobile ones.
+        If the gap or the lattice constant is no positive length, or if a tip is too small for its fixed layers
+        and two mobile ones.
     """
-    if not gap > 0:
+    if not 0 < lattice_constant < np.inf:
+        raise InvalidInput("lattice_constant", f"{lattice_constant} Å", "above 0 Å and finite", "silver has 4.09 Å")
+    if not 0 < gap < np.inf:
         raise InvalidInput("gap", f"{gap} Å", "above 0 Å", "the demo uses 6 Å, the paper 8.3 Å")
     if apex_side < 1:
         raise InvalidInput("apex_side", apex_side, "at least 1 atom", "1 gives a single apex atom")

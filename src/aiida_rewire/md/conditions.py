@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -61,8 +62,8 @@ class MdConditions:
         )
         self._require(
             "thermostat_damping_fs",
-            self.thermostat_damping_fs >= 10 * self.timestep_fs,
-            "at least ten time steps",
+            10 * self.timestep_fs <= self.thermostat_damping_fs < math.inf,
+            "at least ten time steps, and finite",
             "100 time steps is usual",
         )
         self._require("steps", self.steps >= 1, "at least 1", "1000 steps of 1 fs are a picosecond")

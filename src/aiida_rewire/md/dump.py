@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,8 @@ def read_frames(path: Path) -> Iterator[Frame]:
     from pymatgen.io.lammps.outputs import parse_lammps_dumps
 
     dumps = parse_lammps_dumps(glob.escape(str(path)))
+    if not _ends_with_a_line(path):
+        raise BrokenDump(f"{path.name} is cut off within a line")
     number = 0
     while True:
         try:
@@ -68,7 +71,17 @@ def read_frames(path: Path) -> Iterator[Frame]:
             raise BrokenDump(f"frame {number} of {path.name} cannot be read: {error}") from error
         if len(values) != dump.natoms or dump.natoms == 0:
             raise BrokenDump(f"frame {number} of {path.name} has {len(values)} of {dump.natoms} atoms")
+        if len(set(values[:, 0])) != len(values):
+            raise BrokenDump(f"frame {number} of {path.name} has an atom twice")
         if not np.isfinite(values).all():
             raise BrokenDump(f"frame {number} of {path.name} holds numbers that are not finite")
         yield Frame(int(dump.timestep), values[:, 2:5], values[:, 5], values[:, 6])
         number += 1
+
+
+def _ends_with_a_line(path: Path) -> bool:
+    with path.open("rb") as handle:
+        if not handle.seek(0, io.SEEK_END):
+            return False
+        handle.seek(-1, io.SEEK_END)
+        return handle.read() == b"\n"

@@ -30,7 +30,7 @@ def k_average(transmission: NDArray[np.float64], weights: NDArray[np.float64]) -
     ValueError
         If a weight is negative or all are zero.
     """
-    if (weights < 0).any() or not weights.sum() > 0:
+    if (weights < 0).any() or not 0 < weights.sum() < np.inf:
         raise ValueError(f"weights = {weights.tolist()}: must be positive; correct the list of k-points")
     averaged: NDArray[np.float64] = transmission @ (weights / weights.sum())
     return averaged

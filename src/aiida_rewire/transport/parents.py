@@ -49,10 +49,10 @@ class ParentRun:
     fermi_energy: float | None
     pseudo_types: frozenset[str]
 
-    def boundary_layer(self) -> NDArray[np.float64]:
-        """Positions (Å) of the atoms at z = 0, in the order of the input."""
-        layer: NDArray[np.float64] = self.positions[np.abs(self.positions[:, 2]) < CELL_TOLERANCE]
-        return layer
+    def boundary_layer(self) -> tuple[NDArray[np.float64], list[str]]:
+        """Positions (Å) and elements of the atoms at z = 0, in the order of the input."""
+        rows = np.flatnonzero(np.abs(self.positions[:, 2]) < CELL_TOLERANCE)
+        return self.positions[rows], [self.elements[row] for row in rows]
 
 
 def check_parents(lead: ParentRun, junction: ParentRun) -> None:
@@ -78,7 +78,7 @@ def check_parents(lead: ParentRun, junction: ParentRun) -> None:
             )
         if run.fermi_energy is None:
             raise InvalidInput(f"{run.name}.fermi_energy", "none", "known", "use smearing in the SCF")
-        if not len(run.boundary_layer()):
+        if not run.boundary_layer()[1]:
             raise InvalidInput(f"{run.name}.structure", "no atom at z = 0", "with a layer at z = 0", "shift it")
     if np.abs(lead.cell[:2] - junction.cell[:2]).max() > CELL_TOLERANCE:
         raise InvalidInput(
@@ -100,8 +100,8 @@ def check_parents(lead: ParentRun, junction: ParentRun) -> None:
         ours, theirs = getattr(junction, kind), getattr(lead, kind)
         if abs(ours - theirs) > CUTOFF_TOLERANCE:
             raise InvalidInput(f"junction.{kind}", f"{ours} eV", f"that of the lead, {theirs} eV", "use one cutoff")
-    ours, theirs = junction.boundary_layer(), lead.boundary_layer()
-    if ours.shape != theirs.shape or np.abs(ours - theirs).max() > CELL_TOLERANCE:
+    (ours, our_elements), (theirs, their_elements) = junction.boundary_layer(), lead.boundary_layer()
+    if our_elements != their_elements or np.abs(ours - theirs).max() > CELL_TOLERANCE:
         raise InvalidInput(
             "junction.structure",
             f"a boundary layer of {len(ours)} atoms that is not the lead's {len(theirs)}",

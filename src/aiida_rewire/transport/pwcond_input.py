@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -31,13 +32,13 @@ def fortran_value(value: object) -> str:
     Raises
     ------
     TypeError
-        If it is neither a logical, a number nor a short plain word.
+        If it is neither a logical, a finite number nor a short plain word.
     """
     if isinstance(value, bool):
         return ".true." if value else ".false."
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, float):
+    if isinstance(value, float) and math.isfinite(value):
         return f"{value:.12e}".replace("e", "d")
     if isinstance(value, str) and len(value) <= 50 and "'" not in value and "\n" not in value:
         return f"'{value}'"

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 SPINS_PRINTED = 2
-"""With nspin = 1 pwcond.x prints the transmission of both spins."""
+"""With nspin = 1 pwcond.x prints the transmission of both spins, and says so but for no channels."""
+
+CHANNEL_ROUNDING = 1e-5
+"""T_j is printed to five decimals."""
 
 ENERGY_TOLERANCE = 1e-5
 """eV; pwcond.x prints seven decimals."""
@@ -18,7 +22,7 @@ ENERGY_TOLERANCE = 1e-5
 NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[Nn]a[Nn]|[-+]?[Ii]nf\w*|\*+)"
 BLOCK_LINE = re.compile(r"^---\s+ie =\s*(\d{1,9})\s+ik =\s*(\d{1,9})\s*$", re.MULTILINE)
 CHANNELS_LINE = re.compile(r"^\s*Nchannels of the left tip\s*=\s*(\d{1,9})\s*$", re.MULTILINE)
-TRANSMISSION_LINE = re.compile(rf"E-Ef\(ev\), T(?:\(x2 spins\))?\s*=\s*{NUMBER}\s+{NUMBER}")
+TRANSMISSION_LINE = re.compile(rf"E-Ef\(ev\), T(\(x2 spins\))?\s*=\s*{NUMBER}\s+{NUMBER}")
 CHANNEL_LINE = re.compile(rf"Total T_j, R_j\s*=\s*{NUMBER}\s+{NUMBER}")
 TOTAL_LINE = re.compile(rf"^\s*T_tot\s+{NUMBER}\s+{NUMBER}", re.MULTILINE)
 WALL_LINE = re.compile(r"^\s*PWCOND\s*:.*WALL", re.MULTILINE)
@@ -41,6 +45,8 @@ class ScatteringState:
         Propagating channels of the left lead.
     unitarity
         Largest |T_j + R_j - 1| of the channels; 0 without channels.
+    channel_sum
+        Sum of the T_j of the channels: the transmission per spin again, to five decimals a channel.
     """
 
     energy_index: int
@@ -49,6 +55,7 @@ class ScatteringState:
     transmission: float
     channels: int
     unitarity: float
+    channel_sum: float
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,7 @@ def read_pwcond(text: str) -> PwcondOutput:
     version = re.search(r"Program PWCOND v\.(\S+)", text)
     error = ERROR_LINE.search(text)
     starts = [match.start() for match in BLOCK_LINE.finditer(text)]
-    blocks = [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+    blocks = [text[a:b] for a, b in pairwise([*starts, len(text)])]
     states = [state for block in blocks if (state := _read_block(block)) is not None]
     totals = [(_number(e), _number(t) / SPINS_PRINTED) for e, t in TOTAL_LINE.findall(text)]
     return PwcondOutput(
@@ -135,16 +142,18 @@ def _read_block(block: str) -> ScatteringState | None:
     if place is None or channels is None or line is None:
         return None
     count = int(channels.group(1))
-    balance = np.array([_number(t) + _number(r) - 1.0 for t, r in CHANNEL_LINE.findall(block)])
+    pairs = [(_number(t), _number(r)) for t, r in CHANNEL_LINE.findall(block)]
+    balance = np.array([t + r - 1.0 for t, r in pairs])
     # a NaN among the channels stays one; a channel that is not printed is one as well
     unitarity = float(np.abs(balance).max(initial=0.0)) if len(balance) == count else float("nan")
     return ScatteringState(
         energy_index=int(place.group(1)) - 1,
         kpoint_index=int(place.group(2)) - 1,
-        energy=_number(line.group(1)),
-        transmission=_number(line.group(2)) / SPINS_PRINTED,
+        energy=_number(line.group(2)),
+        transmission=_number(line.group(3)) / (SPINS_PRINTED if line.group(1) else 1),
         channels=count,
         unitarity=unitarity,
+        channel_sum=sum(t for t, _ in pairs),
     )
 
 
@@ -215,6 +224,11 @@ def gate_transmission(
         raise TooMuchTransmission(
             f"T per spin from {transmission.min():.5f} to {transmission.max():.5f} with at most "
             f"{channels.max()} channels"
+        )
+    sums = np.array([state.channel_sum for state in states]).reshape(shape)
+    if (np.abs(transmission - sums) > CHANNEL_ROUNDING * (channels + 1)).any():
+        raise InconsistentTransmission(
+            "a transmission is not what its channels sum to: not printed for both spins, or damaged"
         )
     if unitarity.max() > unitarity_tolerance:
         raise BrokenUnitarity(
