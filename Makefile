@@ -17,13 +17,14 @@ test: setup
 
 setup: codes $(VENV)/.ready
 
-# Quantum ESPRESSO, OpenBLAS and venv, from Debian; present ones, of whatever origin, are left alone.
+# Quantum ESPRESSO, OpenBLAS, venv and ps, from Debian; present ones, of whatever origin, are left alone.
 codes:
 	@wanted=""; \
 	for program in pw.x pwcond.x ld1.x; do \
 	  command -v $$program >/dev/null 2>&1 || wanted="quantum-espresso libopenblas0-pthread"; \
 	done; \
 	[ -x $(BIN)/python ] || $(PYTHON) -c 'import ensurepip, venv' >/dev/null 2>&1 || wanted="$$wanted python3-venv"; \
+	command -v ps >/dev/null 2>&1 || wanted="$$wanted procps"; \
 	[ -z "$$wanted" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  echo "installing from Debian: $$wanted"; \

@@ -60,6 +60,8 @@ def validate_inputs(inputs: dict[str, Any], ports: Container[str]) -> str | None
             )
     if set(groups["anode"]) & set(groups["cathode"]):
         return str(InvalidInput("groups", "anode and cathode overlap", "disjoint", "give each kind one electrode"))
+    if "parent_folder" in inputs and inputs["parameters"].get("minimize", False):
+        return str(InvalidInput("minimize", True, "false when going on from another run", "relax before the first"))
     strange = sorted(set(kinds.values()) - set(inputs["potential"].species))
     if strange:
         known = ", ".join(inputs["potential"].species)
@@ -112,7 +114,7 @@ class BiasedMdCalculation(ReusedOnlyIfGood, CalcJob):
         options["input_filename"].default = cls.FILENAME_INPUT
         options["output_filename"].default = cls.FILENAME_LOG
         options["resources"].default = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
-        spec.exit_code(301, "ERROR_LOG_MISSING", message="LAMMPS left no log.")
+        spec.exit_code(302, "ERROR_LOG_MISSING", message="LAMMPS left no log.")
         spec.exit_code(310, "ERROR_LAMMPS", message="LAMMPS stopped: {reason}")
         spec.exit_code(
             311,

@@ -155,7 +155,7 @@ class PwcondCalculation(ReusedOnlyIfGood, CalcJob):
         options["input_filename"].default = cls.FILENAME_INPUT
         options["output_filename"].default = cls.FILENAME_STDOUT
         options["resources"].default = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
-        spec.exit_code(301, "ERROR_OUTPUT_MISSING", message="pwcond.x left no output.")
+        spec.exit_code(302, "ERROR_OUTPUT_MISSING", message="pwcond.x left no output.")
         spec.exit_code(310, "ERROR_PWCOND", message="pwcond.x stopped: {reason}")
         spec.exit_code(
             330,

@@ -9,9 +9,21 @@ from aiida import orm
 from aiida.common.exceptions import ValidationError
 from numpy.typing import NDArray
 
+from aiida_rewire.errors import InvalidInput
 from aiida_rewire.transport.landauer import CONDUCTANCE_QUANTUM, k_average
 
 ARRAYS = ("energies", "transmission", "kpoints", "weights", "channels", "unitarity")
+
+
+RESULTS = ("conductance_g0", "transmission_fermi", "unitarity_max", "n_kpoints")
+
+
+def validate_labels(node: orm.Dict | None, _: object) -> str | None:
+    """Refuse labels that would hide a result."""
+    hidden = sorted(set(RESULTS) & set(node.get_dict() if node else {}))
+    if hidden:
+        return str(InvalidInput("labels", ", ".join(hidden), "other than the names of results", "rename them"))
+    return None
 
 
 class ConductanceData(orm.ArrayData):
@@ -59,15 +71,11 @@ class ConductanceData(orm.ArrayData):
         if len(at_fermi) != 1:
             raise ValueError(f"energies = {energies.tolist()} eV: must hold 0 once, the Fermi energy; add it")
         t_fermi = float(k_average(transmission, weights)[at_fermi[0]])
-        results = {
-            "conductance_g0": t_fermi,
-            "transmission_fermi": t_fermi,
-            "unitarity_max": float(np.max(unitarity)),
-            "n_kpoints": len(weights),
-        }
-        hidden = sorted(set(results) & set(labels))
-        if hidden:
-            raise ValueError(f"labels = {', '.join(hidden)}: must not be names of results; rename them")
+        values_of_results = (t_fermi, t_fermi, float(np.max(unitarity)), len(weights))
+        results = dict(zip(RESULTS, values_of_results, strict=True))
+        refusal = validate_labels(orm.Dict(labels), None)
+        if refusal:
+            raise ValueError(refusal)
         node.base.attributes.set_many({**labels, **results})
         return node
 

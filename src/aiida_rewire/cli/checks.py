@@ -54,8 +54,8 @@ class Check:
 
 
 def machine_checks(directory: Path) -> list[Check]:
-    """Look at Python, the cores and the disk that holds, or will hold, `directory`."""
-    return [_python(), _cores(), _disk(directory)]
+    """Look at Python, the cores, the disk that holds, or will hold, `directory`, and ps."""
+    return [_python(), _cores(), _disk(directory), _ps()]
 
 
 def code_checks() -> list[Check]:
@@ -75,6 +75,13 @@ def _python() -> Check:
         oldest = ".".join(str(number) for number in OLDEST_PYTHON)
         return Check("Python", "failure", f"{version}; {oldest} or newer is needed", PYTHON_FIX)
     return Check("Python", "ok", f"{version} ({sys.executable})")
+
+
+def _ps() -> Check:
+    path = find_executable("ps")
+    if path is None:
+        return Check("ps", "failure", "not on PATH: AiiDA cannot see which jobs run", "sudo apt install procps")
+    return Check("ps", "ok", str(path))
 
 
 def _cores() -> Check:

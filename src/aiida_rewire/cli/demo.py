@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+import shlex
 import signal
 import time
 import warnings
@@ -17,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aiida_rewire.cli import ingredients
-from aiida_rewire.cli.home import PROFILE, DemoFailure, Home
+from aiida_rewire.cli.home import PROFILE, STOPPING_SIGNALS, DemoFailure, Home, ignoring_signals
 from aiida_rewire.cli.progress import Progress, shown
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.trace.table import TABLE_COLUMNS, table_row, write_csv
@@ -31,6 +34,9 @@ CHAIN = "rewire.chain"
 PROTOCOL = "demo"
 POLL_S = 1.0
 KILL_TIMEOUT_S = 60
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
 CSV_NAME, PICTURE_NAME = "trace.csv", "trace.png"
 PARTLY = 500
 """Exit status of a chain that lacks some conductances but has a trace."""
@@ -45,7 +51,7 @@ class Interrupted(Exception):
     "--directory",
     type=click.Path(path_type=Path),
     default=Path(".rewire"),
-    show_default=True,
+    show_default=".rewire",
     help="Folder of the demo's own AiiDA profile.",
 )
 @click.option(
@@ -85,7 +91,8 @@ def remove(home: Home, output: Path) -> None:
     if not home.exists:
         click.echo(f"nothing to remove: {home.folder} is not there")
         return
-    home.remove()
+    with locked(home):
+        home.remove()
     for name in (CSV_NAME, PICTURE_NAME):
         (output / name).unlink(missing_ok=True)
     click.echo(f"removed {home.folder}, {PICTURE_NAME} and {CSV_NAME}")
@@ -109,30 +116,51 @@ def overrides_of(changes: dict[str, Any]) -> dict[str, Any]:
     return overrides
 
 
+def label_of(values: dict[str, Any]) -> str:
+    """Return the label of the chain with these values: other values, another chain."""
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return f"{LABEL}-{digest[:8]}"
+
+
 def run(home: Home, output: Path, changes: dict[str, Any]) -> None:
     """Run, resume or show the demo."""
     if not output.is_dir():
         raise DemoFailure(f"output = {output}: must be a folder; make it first")
     overrides = overrides_of(changes)
-    check_protocol(load_protocol(PROTOCOL, overrides))
+    values = load_protocol(PROTOCOL, overrides)
+    check_protocol(values)
     programs = ingredients.find_programs()
     console = Console()
     home.enter()
+    with locked(home), stopping_on_signals():
+        try:
+            chain = finished_chain_of(home, label_of(values), programs, overrides, console)
+        except (Interrupted, KeyboardInterrupt):
+            say(console, "stopped: nothing runs on; `aiida-rewire demo` goes on from what is finished")
+            raise SystemExit(INTERRUPTED) from None
+    show(home, chain, output, console)
+
+
+@contextmanager
+def locked(home: Home) -> Iterator[None]:
+    """Keep other demos out of this folder.
+
+    Raises
+    ------
+    DemoFailure
+        If one is in it.
+    """
     lock = filelock.FileLock(home.folder / "demo.lock")
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise DemoFailure(
-            f"a demo runs already in {home.folder}; wait for it, or choose another --directory"
+            f"a demo runs in {home.folder}; wait for it, stop it with Ctrl-C, or choose another --directory"
         ) from error
-    with lock, stopping_on_signals():
-        try:
-            label = LABEL + "".join(f" {key}={value}" for key, value in sorted(changes.items()))
-            chain = finished_chain_of(home, label, programs, overrides, console)
-        except (Interrupted, KeyboardInterrupt):
-            stop(home, console)
-            raise SystemExit(130) from None
-    show(home, chain, output, console)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def finished_chain_of(
@@ -152,21 +180,23 @@ def finished_chain_of(
             f"chain <{chain.pk}> is there already; `aiida-rewire demo --clean` makes room for a new one",
         )
         return chain
-    home.start_daemon()
-    pseudo = ingredients.load_pseudo(codes["ld1"])
-    if chain is None or chain.is_terminated:
-        labels = {"campaign": "demo", "chain": label, "pseudo_family": ingredients.PSEUDO_FAMILY}
-        chain = WorkflowFactory(CHAIN).submit_from_protocol(
-            codes, force_field, pseudo, protocol=PROTOCOL, overrides=overrides, labels=labels, label=label
-        )
-        say(
-            console,
-            f"chain <{chain.pk}> submitted; parts that finished before are found again, not run again",
-        )
-    else:
-        say(console, f"chain <{chain.pk}> still runs: going on with it")
-    watch(chain, console)
-    home.stop_daemon()
+    with home.daemon():
+        try:
+            pseudo = ingredients.load_pseudo(codes["ld1"])
+            if chain is None or chain.is_terminated:
+                labels = {"campaign": "demo", "chain": label, "pseudo_family": ingredients.PSEUDO_FAMILY}
+                chain = WorkflowFactory(CHAIN).submit_from_protocol(
+                    codes, force_field, pseudo, protocol=PROTOCOL, overrides=overrides, labels=labels, label=label
+                )
+                say(console, f"chain <{chain.pk}> submitted; what finished before is found again, not run again")
+            else:
+                say(console, f"chain <{chain.pk}> still runs: going on with it")
+            watch(chain, console)
+        except (Interrupted, KeyboardInterrupt):
+            with ignoring_signals():
+                say(console, "stopping what runs ...")
+                kill_processes(home)
+            raise
     return chain
 
 
@@ -198,7 +228,7 @@ def stopping_on_signals() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise Interrupted
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    before = {number: signal.signal(number, interrupt) for number in STOPPING_SIGNALS}
     try:
         yield
     finally:
@@ -206,30 +236,18 @@ def stopping_on_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def stop(home: Home, console: Console) -> None:
-    """Stop everything, so that nothing runs on and a later demo goes on from what is finished."""
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    say(console, "stopping what runs ...")
-    with suppress(DemoFailure):
-        kill_processes(home)
-    home.stop_daemon()
-    say(console, "stopped: nothing runs on; `aiida-rewire demo` goes on from what is finished")
-
-
 def kill_processes(home: Home) -> None:
     """Kill what the engine still runs, and wait until it has ended."""
     from aiida import orm
-    from aiida.manage import get_manager
 
-    if get_manager().get_profile() is None:
-        return
     active = {"attributes.process_state": {"in": ["created", "running", "waiting"]}}
     query = orm.QueryBuilder().append(orm.ProcessNode, filters=active, project="id")
     top = [pk for pk in query.all(flat=True) if orm.load_node(pk).caller is None]
     if not top:
         return
-    home.verdi("--profile", PROFILE, "process", "kill", "--timeout", str(KILL_TIMEOUT_S), *map(str, top))
+    # what does not answer is ended with the daemon
+    with suppress(DemoFailure):
+        home.verdi("--profile", PROFILE, "process", "kill", "--timeout", str(KILL_TIMEOUT_S), *map(str, top))
     deadline = time.monotonic() + KILL_TIMEOUT_S
     while query.count() and time.monotonic() < deadline:
         time.sleep(POLL_S)
@@ -263,35 +281,37 @@ def show(home: Home, chain: orm.WorkChainNode, output: Path, console: Console) -
     save_trace(rows, output / PICTURE_NAME, voltage_v=labels["voltage_v"], title=title)
     say(console, f"wrote {output / PICTURE_NAME} and {output / CSV_NAME}")
     best = max(rows, key=lambda row: row["conductance_g0"] if math.isfinite(row["conductance_g0"]) else -1.0)
-    say(console, hints(home, best["conductance_uuid"]))
+    say(console, hints(home, chain, best["conductance_uuid"]))
 
 
-def hints(home: Home, uuid: str) -> str:
+def hints(home: Home, chain: orm.WorkChainNode, uuid: str) -> str:
     """Say how to look further."""
     query = home.folder / "between.py"
-    query.write_text(QUERY)
-    folder = home.folder.relative_to(Path.cwd()) if home.folder.is_relative_to(Path.cwd()) else home.folder
+    query.write_text(QUERY.replace("CHAIN-UUID", chain.uuid))
+    folder = shlex.quote(str(home.folder))
     lines = [
         "",
         "Look further (in a shell with the environment activated):",
-        f'  export AIIDA_PATH="{"$PWD/" if not folder.is_absolute() else ""}{folder}"',
+        f"  export AIIDA_PATH={folder}",
         "  verdi process list --all",
     ]
     if uuid:
-        lines.append(f"  verdi node graph generate {uuid.split('-')[0]}     # back to the tips, as a PDF")
-    lines.append(f"  verdi run {folder / query.name}     # the conductances with T between 0.8 and 1.2")
+        lines.append(f"  verdi node graph generate {uuid}     # back to the tips, as a PDF (needs graphviz)")
+    lines.append(f"  verdi run {shlex.quote(str(query))}     # the conductances with T between 0.8 and 1.2")
     return "\n".join(lines)
 
 
 QUERY = '''\
-"""Conductances with T between 0.8 and 1.2, and where they come from."""
+"""Conductances of the demo with T between 0.8 and 1.2."""
 
 from aiida.orm import QueryBuilder
-from aiida.plugins import DataFactory
+from aiida.plugins import DataFactory, WorkflowFactory
 
 between = {"attributes.transmission_fermi": {"and": [{">=": 0.8}, {"<=": 1.2}]}}
-query = QueryBuilder().append(
+query = QueryBuilder().append(WorkflowFactory("rewire.chain"), filters={"uuid": "CHAIN-UUID"}, tag="chain")
+query.append(
     DataFactory("rewire.conductance"),
+    with_incoming="chain",
     filters=between,
     project=["uuid", "attributes.time_ps", "attributes.stage", "attributes.transmission_fermi"],
 )

@@ -19,7 +19,7 @@ _COLOURS: dict[Status, str] = {"ok": "green", "warning": "yellow", "failure": "r
     "--directory",
     type=click.Path(path_type=Path),
     default=Path(".rewire"),
-    show_default=True,
+    show_default=".rewire",
     help="Folder of the project's embedded AiiDA profile (its AIIDA_PATH). Nothing in it is changed.",
 )
 @click.option("--json", "as_json", is_flag=True, help='Print an object {"ok", "checks"} for programs to read.')

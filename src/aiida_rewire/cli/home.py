@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ READY = "profile: ready"
 VERDI_TIMEOUT_S = 120
 TERMINATION_TIMEOUT_S = 10
 DAEMON_TIMEOUT_S = "60"
+STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class DemoFailure(click.ClickException):
@@ -146,6 +149,16 @@ class Home:
             self.verdi("--profile", PROFILE, "daemon", "stop", "--timeout", DAEMON_TIMEOUT_S)
         self.terminate_leftovers()
 
+    @contextlib.contextmanager
+    def daemon(self) -> Iterator[None]:
+        """Keep the daemon running inside a block; afterwards nothing runs, whatever ended it."""
+        try:
+            self.start_daemon()
+            yield
+        finally:
+            with ignoring_signals():
+                self.stop_daemon()
+
     def leftovers(self) -> list[psutil.Process]:
         """Return the processes of this home: jobs, by the folder they run in, and the daemon, by its AIIDA_PATH.
 
@@ -179,6 +192,17 @@ class Home:
         if (self.configuration / "config.json").is_file():
             self.stop_daemon()
         shutil.rmtree(self.folder)
+
+
+@contextlib.contextmanager
+def ignoring_signals() -> Iterator[None]:
+    """Let nothing interrupt a block that brings things to rest."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOPPING_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _signal(process: psutil.Process, action: str) -> None:

@@ -39,6 +39,8 @@ def find_programs() -> dict[str, Path]:
     """
     found = {label: find_executable(program) for label, (program, _) in PROGRAMS.items()}
     missing = [PROGRAMS[label][0] for label, path in found.items() if path is None]
+    # AiiDA asks ps which jobs run, and takes all for done where there is none
+    missing += ["ps"] if find_executable("ps") is None else []
     if missing:
         raise DemoFailure(
             f"{', '.join(missing)}: not on PATH; `aiida-rewire doctor` says how to install what is missing"

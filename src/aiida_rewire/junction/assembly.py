@@ -74,8 +74,8 @@ class ScatteringRegion:
     positions
         Å, shape (n, 3), sorted by z; the boundary layer of the left lead is at z = 0 and stands once: by
         periodicity it is the boundary layer of the right lead as well.
-    atoms_in_gap
-        Atoms of the snapshot between the flat surfaces.
+    snapshot_atoms
+        Which atoms of the snapshot stand between the flat surfaces, in the order in which they stand here.
     atoms_pushed
         How many of them were pushed away from a neighbour.
     largest_push
@@ -84,9 +84,14 @@ class ScatteringRegion:
 
     cell: NDArray[np.float64]
     positions: NDArray[np.float64]
-    atoms_in_gap: int
+    snapshot_atoms: tuple[int, ...]
     atoms_pushed: int
     largest_push: float
+
+    @property
+    def atoms_in_gap(self) -> int:
+        """How many atoms of the snapshot stand between the flat surfaces."""
+        return len(self.snapshot_atoms)
 
 
 def push_apart(
@@ -136,6 +141,19 @@ def _with_lateral_images(
     return np.vstack([positions + i * cell[0] + j * cell[1] for i, j in shifts])
 
 
+def check_layers(lower_layers: int, upper_layers: int) -> None:
+    """Refuse fewer flat layers than the leads need.
+
+    Raises
+    ------
+    InvalidInput
+        If there are fewer than three below or than two above the gap.
+    """
+    for name, layers, least in (("lower_layers", lower_layers, 3), ("upper_layers", upper_layers, 2)):
+        if type(layers) is not int or layers < least:
+            raise InvalidInput(name, layers, f"at least {least}, whole", "the leads' layers must stand on both sides")
+
+
 def assemble_scattering_region(
     snapshot: NDArray[np.float64],
     gap: FlatGap,
@@ -170,9 +188,7 @@ def assemble_scattering_region(
     AtomsOverlap
         If two atoms lie on each other.
     """
-    for name, layers, least in (("lower_layers", lower_layers, 3), ("upper_layers", upper_layers, 2)):
-        if layers < least:
-            raise InvalidInput(name, layers, f"at least {least}", "the leads' layers must stand on both sides")
+    check_layers(lower_layers, upper_layers)
     h = lattice.layer_spacing
     lower = [lattice.layer(k, k * h) for k in range(lower_layers)]
     surface = (lower_layers - 1) * h
@@ -181,7 +197,8 @@ def assemble_scattering_region(
     upper = [lattice.layer(k - upper_layers, first_upper + k * h) for k in range(upper_layers)]
     cell = lattice.cell(height)
 
-    inside = snapshot[gap.holds(snapshot, margin=h / 2)]
+    indices = np.flatnonzero(gap.holds(snapshot, margin=h / 2))
+    inside = snapshot[indices]
     _refuse_overlap(inside)
     moved = inside - [0.0, 0.0, gap.lower]
     if len(moved):
@@ -197,9 +214,12 @@ def assemble_scattering_region(
             f"take supercell {lattice.supercell + 1} or larger, or leave this snapshot out",
         )
     _refuse_bonds_to_images(contact, cell, lattice)
-    positions = np.vstack([*lower, contact[np.argsort(contact[:, 2], kind="stable")], *upper])
+    order = np.argsort(contact[:, 2], kind="stable")
+    positions = np.vstack([*lower, contact[order], *upper])
     _refuse_overlap(_with_lateral_images(_wrapped_laterally(positions, cell), cell))
-    return ScatteringRegion(cell, positions, len(contact), int((push > 1e-3).sum()), float(push.max(initial=0.0)))
+    return ScatteringRegion(
+        cell, positions, tuple(indices[order].tolist()), int((push > 1e-3).sum()), float(push.max(initial=0.0))
+    )
 
 
 def _wrapped_laterally(positions: NDArray[np.float64], cell: NDArray[np.float64]) -> NDArray[np.float64]:

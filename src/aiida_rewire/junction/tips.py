@@ -48,7 +48,7 @@ def build_tips(
     base_side: int = 6,
     apex_side: int = 1,
     fixed_layers: int = 1,
-    gap: float = 6.0,
+    gap: float = 6.5,
 ) -> TipPair:
     """Build two (100) pyramids whose apexes face each other.
 
@@ -72,7 +72,7 @@ def build_tips(
     if not 0 < lattice_constant < np.inf:
         raise InvalidInput("lattice_constant", f"{lattice_constant} Å", "above 0 Å and finite", "silver has 4.09 Å")
     if not 0 < gap < np.inf:
-        raise InvalidInput("gap", f"{gap} Å", "above 0 Å", "the demo uses 6 Å, the paper 8.3 Å")
+        raise InvalidInput("gap", f"{gap} Å", "above 0 Å", "the demo uses 6.5 Å, the paper 8.3 Å")
     if apex_side < 1:
         raise InvalidInput("apex_side", apex_side, "at least 1 atom", "1 gives a single apex atom")
     if fixed_layers < 1:

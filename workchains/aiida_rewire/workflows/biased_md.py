@@ -7,7 +7,7 @@ from aiida.common import AttributeDict
 from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, ProcessSpec, process_handler, while_
 
 from aiida_rewire.calculations.biased_md import BiasedMdCalculation
-from aiida_rewire.workflows.failures import end_with_exit_code_of
+from aiida_rewire.workflows.failures import declare_exit_codes_of, end_with_exit_code_of
 
 
 class BiasedMdWorkChain(BaseRestartWorkChain):
@@ -21,6 +21,7 @@ class BiasedMdWorkChain(BaseRestartWorkChain):
         super().define(spec)
         spec.expose_inputs(BiasedMdCalculation, namespace="md")
         spec.expose_outputs(BiasedMdCalculation)
+        declare_exit_codes_of(spec, BiasedMdCalculation)
         spec.outline(
             cls.setup,
             while_(cls.should_run_process)(cls.run_process, cls.inspect_process),

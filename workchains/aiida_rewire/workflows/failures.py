@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from aiida import orm
-from aiida.engine import ExitCode, ProcessHandlerReport
+from aiida.engine import ExitCode, Process, ProcessHandlerReport, ProcessSpec
+
+FIRST_OWN_EXIT_CODE = 200
+"""Below lie those of AiiDA itself."""
 
 
 def end_with_exit_code_of(calculation: orm.CalcJobNode) -> ProcessHandlerReport:
     """End a restart work chain with the exit code of the calculation that failed."""
     return ProcessHandlerReport(True, ExitCode(calculation.exit_status, calculation.exit_message))
+
+
+def declare_exit_codes_of(spec: ProcessSpec, process: type[Process]) -> None:
+    """Declare the exit codes of a calculation for the work chain that passes them on."""
+    for label, code in process.spec().exit_codes.items():
+        if label not in spec.exit_codes and code.status >= FIRST_OWN_EXIT_CODE:
+            spec.exit_code(code.status, label, message=code.message)
 
 
 def why_failed(process: orm.ProcessNode) -> str:

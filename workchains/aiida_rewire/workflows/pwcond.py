@@ -14,7 +14,7 @@ from aiida.engine import (
 )
 
 from aiida_rewire.calculations.pwcond import PwcondCalculation, refuse_parents
-from aiida_rewire.workflows.failures import end_with_exit_code_of
+from aiida_rewire.workflows.failures import declare_exit_codes_of, end_with_exit_code_of
 
 
 class PwcondBaseWorkChain(BaseRestartWorkChain):
@@ -30,6 +30,7 @@ class PwcondBaseWorkChain(BaseRestartWorkChain):
         # the guards run in the outline, where a refusal is an exit code rather than an exception
         spec.inputs["pwcond"].validator = None
         spec.expose_outputs(PwcondCalculation)
+        declare_exit_codes_of(spec, PwcondCalculation)
         spec.outline(
             cls.setup,
             cls.check_parents,

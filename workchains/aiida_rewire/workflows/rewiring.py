@@ -12,23 +12,20 @@ from aiida.orm import AbstractCode
 from aiida_lammps.data.potential import LammpsPotentialData
 from aiida_pseudo.data.pseudo import UpfData
 
-from aiida_rewire.calculations.biased_md import GROUPS, BiasedMdCalculation, validate_parameters
-from aiida_rewire.data.conductance import ConductanceData
+from aiida_rewire.calculations.biased_md import GROUPS, BiasedMdCalculation
+from aiida_rewire.data.conductance import ConductanceData, validate_labels
 from aiida_rewire.data.trace import TraceData
 from aiida_rewire.errors import InvalidInput
-from aiida_rewire.junction.lattice import Fcc111
 from aiida_rewire.junction.tips import Region
-from aiida_rewire.junction.tips import build_tips as build_tip_pair
 from aiida_rewire.workflows.biased_md import BiasedMdWorkChain
 from aiida_rewire.workflows.failures import why_failed
 from aiida_rewire.workflows.functions.results import collect_trace, snapshot_name
 from aiida_rewire.workflows.functions.snapshots import extract_snapshots
 from aiida_rewire.workflows.functions.structures import SYMBOL, build_lead, build_tips
 from aiida_rewire.workflows.lane import LaneWorkChain
-from aiida_rewire.workflows.protocols import load_protocol
+from aiida_rewire.workflows.protocols import check_protocol, load_protocol
 from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, region_parameters
 
-JUNCTION_KEYS = ("lattice_constant", "supercell", "lower_layers", "upper_layers")
 TIP_GROUPS = {
     "fixed": [str(Region.LOWER_BASE), str(Region.UPPER_BASE)],
     "anode": [str(Region.LOWER_BASE), str(Region.LOWER)],
@@ -36,49 +33,21 @@ TIP_GROUPS = {
 }
 
 
-def validate_tips(node: orm.Dict, _: object) -> str | None:
-    """Refuse tips that cannot be built."""
-    try:
-        build_tip_pair(**node.get_dict())
-    except (InvalidInput, TypeError) as error:
-        return str(error)
-    return None
+CHECKED_INPUTS = ("tips", "equilibration", "production", "junction", "snapshot_interval_ps", "lanes")
 
 
-def validate_junction(node: orm.Dict, _: object) -> str | None:
-    """Refuse flat layers that cannot be built."""
-    values = node.get_dict()
-    if sorted(values) != sorted(JUNCTION_KEYS):
-        return str(
-            InvalidInput("junction", sorted(values), f"exactly {', '.join(JUNCTION_KEYS)}", "correct the keys")
-        )
+def validate_inputs(inputs: dict[str, Any], _: object) -> str | None:
+    """Refuse what the chain could not begin with."""
     try:
-        Fcc111(values["lattice_constant"], values["supercell"])
+        check_protocol({name: orm_value(inputs[name]) for name in CHECKED_INPUTS})
     except InvalidInput as error:
         return str(error)
     return None
 
 
-def validate_inputs(inputs: dict[str, Any], _: object) -> str | None:
-    """Refuse an interval between snapshots that the frames do not give."""
-    production = inputs["production"].get_dict()
-    timestep = production.get("timestep_fs", 1.0)
-    frame_ps = production.get("dump_interval", 50) * timestep / 1000
-    interval = inputs["snapshot_interval_ps"].value
-    length_ps = production["steps"] * timestep / 1000
-    frames = interval / frame_ps
-    if interval <= 0 or interval > length_ps or abs(frames - round(frames)) > 1e-6:
-        return str(
-            InvalidInput(
-                "snapshot_interval_ps",
-                f"{interval} ps",
-                f"a multiple of the {frame_ps} ps between frames, at most the {length_ps} ps of the production",
-                "change it or dump_interval",
-            )
-        )
-    if inputs["lanes"].value < 1:
-        return str(InvalidInput("lanes", inputs["lanes"].value, "at least 1", "one lane runs one snapshot at a time"))
-    return None
+def orm_value(node: orm.Data) -> Any:
+    """Return the plain value of a node."""
+    return node.get_dict() if isinstance(node, orm.Dict) else node.value
 
 
 class RewiringWorkChain(WorkChain):
@@ -89,18 +58,16 @@ class RewiringWorkChain(WorkChain):
         """Declare inputs, outline, outputs and exit codes."""
         super().define(spec)
         to_node = {"serializer": orm.to_aiida_type}
-        spec.input("tips", valid_type=orm.Dict, validator=validate_tips, **to_node, help="Keywords of build_tips.")
+        spec.input("tips", valid_type=orm.Dict, **to_node, help="Keywords of build_tips.")
         spec.input(
             "equilibration",
             valid_type=orm.Dict,
-            validator=validate_parameters,
             **to_node,
             help="Conditions before the voltage is switched on.",
         )
         spec.input(
             "production",
             valid_type=orm.Dict,
-            validator=validate_parameters,
             **to_node,
             help="Conditions under the voltage.",
         )
@@ -108,12 +75,17 @@ class RewiringWorkChain(WorkChain):
         spec.input(
             "junction",
             valid_type=orm.Dict,
-            validator=validate_junction,
             **to_node,
             help="Flat layers: lattice_constant (Å), supercell, lower_layers, upper_layers.",
         )
         spec.input("lanes", valid_type=orm.Int, **to_node, help="Snapshots computed at a time.")
-        spec.input("labels", valid_type=orm.Dict, **to_node, help="campaign, chain, protocol, pseudo_family.")
+        spec.input(
+            "labels",
+            valid_type=orm.Dict,
+            validator=validate_labels,
+            **to_node,
+            help="What conductances are found by.",
+        )
         spec.expose_inputs(
             BiasedMdCalculation,
             namespace="md",
@@ -188,10 +160,10 @@ class RewiringWorkChain(WorkChain):
             "campaign": "",
             "chain": "",
             "pseudo_family": "",
+            **(labels or {}),
             "protocol": protocol,
             "seed": production["seed"],
             "voltage_v": production["voltage_v"],
-            **(labels or {}),
         }
         builder.md.code = codes["lmp"]
         builder.md.potential = potential

@@ -5,12 +5,22 @@ from __future__ import annotations
 from aiida import orm
 from aiida.engine import ExitCode, ProcessSpec, ToContext, WorkChain
 
-from aiida_rewire.data.conductance import ConductanceData
+from aiida_rewire.calculations.pwcond import validate_energies
+from aiida_rewire.data.conductance import ConductanceData, validate_labels
+from aiida_rewire.errors import InvalidInput
 from aiida_rewire.workflows.failures import why_failed
 from aiida_rewire.workflows.functions.results import store_conductance
 from aiida_rewire.workflows.functions.structures import EXIT_OVERLAP, EXIT_TOO_NARROW, assemble_junction
 from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, region_parameters
 from aiida_rewire.workflows.pwcond import PwcondBaseWorkChain
+
+
+def validate_fermi_energy(node: orm.List | None, ports: object) -> str | None:
+    """Ask for the Fermi energy among the energies: the conductance is the transmission there."""
+    refusal = validate_energies(node, ports)
+    if refusal is None and node is not None and 0.0 not in node.get_list():
+        return str(InvalidInput("energies", node.get_list(), "with 0.0, the Fermi energy, among them", "add it"))
+    return refusal
 
 
 class SnapshotConductanceWorkChain(WorkChain):
@@ -25,9 +35,15 @@ class SnapshotConductanceWorkChain(WorkChain):
         spec.input("geometry", valid_type=orm.Dict, help="Heights of the tips' apexes, Å.")
         spec.input("junction", valid_type=orm.Dict, help="lattice_constant, supercell, lower_layers, upper_layers.")
         spec.input("lead", valid_type=orm.RemoteData, help="Folder of the SCF of the lead.")
-        spec.input("labels", valid_type=orm.Dict, help="What the conductance is found by: campaign, chain, seed...")
+        spec.input(
+            "labels",
+            valid_type=orm.Dict,
+            validator=validate_labels,
+            help="What the conductance is found by.",
+        )
         spec.expose_inputs(ExactPwBaseWorkChain, namespace="scf", exclude=("pw.structure",))
         spec.expose_inputs(PwcondBaseWorkChain, namespace="pwcond", exclude=("pwcond.left_lead", "pwcond.junction"))
+        spec.inputs["pwcond"]["pwcond"]["energies"].validator = validate_fermi_energy
         spec.outline(cls.assemble, cls.run_scf, cls.run_pwcond, cls.store)
         spec.output("structure", valid_type=orm.StructureData, required=False, help="The scattering region.")
         spec.output("assembly", valid_type=orm.Dict, required=False, help="What was done to the atoms in the gap.")

@@ -101,6 +101,7 @@ def assemble_junction(
     assembly = {
         "gap_length": gap.length,
         "atoms_in_gap": region.atoms_in_gap,
+        "snapshot_atoms": list(region.snapshot_atoms),
         "atoms_pushed": region.atoms_pushed,
         "largest_push": region.largest_push,
     }

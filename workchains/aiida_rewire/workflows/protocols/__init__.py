@@ -9,9 +9,12 @@ from typing import Any
 import yaml
 
 from aiida_rewire.errors import InvalidInput
+from aiida_rewire.junction.assembly import check_layers
 from aiida_rewire.junction.lattice import Fcc111
 from aiida_rewire.junction.tips import build_tips
 from aiida_rewire.md.conditions import MdConditions
+
+JUNCTION_KEYS = ("lattice_constant", "supercell", "lower_layers", "upper_layers")
 
 OPEN_KEYS = frozenset({"parameters", "options", "SYSTEM", "ELECTRONS", "CONTROL", "resources"})
 """Below these keys a protocol takes whatever the code or AiiDA takes."""
@@ -54,12 +57,51 @@ def check_protocol(values: Mapping[str, Any]) -> None:
     Raises
     ------
     InvalidInput
-        If tips, dynamics or flat layers are out of bounds.
+        If tips, dynamics, flat layers or times are out of bounds.
     """
-    build_tips(**values["tips"])
-    for stage in ("equilibration", "production"):
-        MdConditions.from_mapping(values[stage])
-    Fcc111(values["junction"]["lattice_constant"], values["junction"]["supercell"])
+    try:
+        build_tips(**values["tips"])
+    except TypeError as error:
+        raise InvalidInput("tips", sorted(values["tips"]), "keywords of build_tips", "correct the keys") from error
+    equilibration = MdConditions.from_mapping(values["equilibration"])
+    production = MdConditions.from_mapping(values["production"])
+    junction = values["junction"]
+    if sorted(junction) != sorted(JUNCTION_KEYS):
+        raise InvalidInput("junction", sorted(junction), f"exactly {', '.join(JUNCTION_KEYS)}", "correct the keys")
+    Fcc111(junction["lattice_constant"], junction["supercell"])
+    check_layers(junction["lower_layers"], junction["upper_layers"])
+    if values["lanes"] < 1:
+        raise InvalidInput("lanes", values["lanes"], "at least 1", "one lane runs one snapshot at a time")
+    _check_times(equilibration, production, values["snapshot_interval_ps"])
+
+
+def _check_times(equilibration: MdConditions, production: MdConditions, interval_ps: float) -> None:
+    if production.minimize:
+        raise InvalidInput("production.minimize", True, "false", "relax the tips before the equilibration")
+    if production.seed != equilibration.seed:
+        raise InvalidInput(
+            "production.seed",
+            production.seed,
+            f"that of the equilibration, {equilibration.seed}, which alone makes velocities",
+            "give both the same",
+        )
+    if equilibration.steps % production.dump_interval:
+        raise InvalidInput(
+            "equilibration.steps",
+            equilibration.steps,
+            f"a multiple of the production's dump_interval of {production.dump_interval}",
+            "else the first frame is not the moment at which the voltage is switched on",
+        )
+    frame_ps = production.dump_interval * production.timestep_fs / 1000
+    length_ps = production.steps * production.timestep_fs / 1000
+    frames = interval_ps / frame_ps
+    if not 0 < interval_ps <= length_ps or abs(frames - round(frames)) > 1e-6:
+        raise InvalidInput(
+            "snapshot_interval_ps",
+            f"{interval_ps:g} ps",
+            f"a multiple of the {frame_ps:g} ps between frames, at most the {length_ps:g} ps of the production",
+            "change it, the time step or dump_interval",
+        )
 
 
 def _merge(values: dict[str, Any], overrides: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
