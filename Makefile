@@ -18,6 +18,7 @@ test: setup
 setup: codes $(VENV)/.ready
 
 # Quantum ESPRESSO, OpenBLAS, venv and ps, from Debian; present ones, of whatever origin, are left alone.
+# graphviz, for `verdi node graph generate`, only where it can be installed: nothing else needs it.
 codes:
 	@wanted=""; \
 	for program in pw.x pwcond.x ld1.x; do \
@@ -25,6 +26,7 @@ codes:
 	done; \
 	[ -x $(BIN)/python ] || $(PYTHON) -c 'import ensurepip, venv' >/dev/null 2>&1 || wanted="$$wanted python3-venv"; \
 	command -v ps >/dev/null 2>&1 || wanted="$$wanted procps"; \
+	if [ "$$(id -u)" = 0 ] && ! command -v dot >/dev/null 2>&1; then wanted="$$wanted graphviz"; fi; \
 	[ -z "$$wanted" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  echo "installing from Debian: $$wanted"; \
