@@ -13,6 +13,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 from aiida_lammps.data.potential import LammpsPotentialData
 
 from aiida_rewire.calculations.caching import ReusedOnlyIfGood
+from aiida_rewire.calculations.options import set_serial_defaults
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.md.conditions import MdConditions
 from aiida_rewire.md.script import (
@@ -108,13 +109,13 @@ class BiasedMdCalculation(ReusedOnlyIfGood, CalcJob):
         spec.inputs.validator = validate_inputs
         spec.output("results", valid_type=orm.Dict, help="Version, last thermodynamic values, frames, wall time.")
         spec.default_output_node = "results"
-        options = spec.inputs["metadata"]["options"]
-        options["parser_name"].default = "rewire.md"
-        options["withmpi"].default = False
-        options["input_filename"].default = cls.FILENAME_INPUT
-        options["output_filename"].default = cls.FILENAME_LOG
-        options["resources"].default = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
-        spec.exit_code(302, "ERROR_LOG_MISSING", message="LAMMPS left no log.")
+        set_serial_defaults(
+            spec,
+            parser_name="rewire.md",
+            input_filename=cls.FILENAME_INPUT,
+            output_filename=cls.FILENAME_LOG,
+        )
+        spec.exit_code(303, "ERROR_LOG_MISSING", message="LAMMPS left no log.")
         spec.exit_code(310, "ERROR_LAMMPS", message="LAMMPS stopped: {reason}")
         spec.exit_code(
             311,

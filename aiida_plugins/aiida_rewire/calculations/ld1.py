@@ -9,6 +9,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec, ProcessBuilder, submit
 from aiida_pseudo.data.pseudo import UpfData
 
 from aiida_rewire.calculations.caching import ReusedOnlyIfGood
+from aiida_rewire.calculations.options import set_serial_defaults
 
 
 class Ld1Calculation(ReusedOnlyIfGood, CalcJob):
@@ -27,12 +28,12 @@ class Ld1Calculation(ReusedOnlyIfGood, CalcJob):
         super().define(spec)
         spec.input("generation", valid_type=orm.SinglefileData, help="Input file of ld1.x.")
         spec.output("pseudo", valid_type=UpfData, help="The pseudopotential.")
-        options = spec.inputs["metadata"]["options"]
-        options["parser_name"].default = "rewire.ld1"
-        options["withmpi"].default = False
-        options["input_filename"].default = cls.FILENAME_INPUT
-        options["output_filename"].default = cls.FILENAME_STDOUT
-        options["resources"].default = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
+        set_serial_defaults(
+            spec,
+            parser_name="rewire.ld1",
+            input_filename=cls.FILENAME_INPUT,
+            output_filename=cls.FILENAME_STDOUT,
+        )
         spec.exit_code(
             310,
             "ERROR_NO_PSEUDOPOTENTIAL",

@@ -51,6 +51,7 @@ def parent_run(name: str, remote: orm.RemoteData) -> ParentRun:
         wavefunction_cutoff=float(results["wfc_cutoff"]),
         density_cutoff=float(results["rho_cutoff"]),
         fermi_energy=results.get("fermi_energy"),
+        pseudo_digests={symbols[name]: creator.inputs.pseudos[name].md5 for name in symbols},
         pseudo_types=frozenset(_pseudo_type(pseudo.get_content()) for pseudo in pseudos),
     )
 

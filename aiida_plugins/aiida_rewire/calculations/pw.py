@@ -17,7 +17,8 @@ class ExactPwCalculation(ReusedOnlyIfGood, PwCalculation):
     """`PwCalculation` whose input keeps fifteen decimals of cell and positions.
 
     The ten decimals that the parent class writes may split a shell of a hexagonal cell's reciprocal lattice
-    vectors; pw.x stores the density by index, and pwcond.x then reads it back in another order.
+    vectors; pw.x stores the density by index, and pwcond.x then reads it back in another order. AiiDA keeps
+    fourteen significant digits of a structure, and all of them are written.
     """
 
     @classmethod
@@ -57,8 +58,14 @@ def exact_digits(text: str, cell: list[list[float]], sites: list[tuple[str, tupl
     """
     rows = "".join(f"{x:.15f} {y:.15f} {z:.15f}\n" for x, y, z in cell)
     text, cells = CELL_CARD.subn(f"CELL_PARAMETERS angstrom\n{rows}", text)
-    atoms = re.compile(rf"^ATOMIC_POSITIONS angstrom\n(?:.*\n){{{len(sites)}}}", re.MULTILINE)
-    lines = "".join(f"{kind:<6} {x:.15f} {y:.15f} {z:.15f}\n" for kind, (x, y, z) in sites)
+    atoms = re.compile(rf"^ATOMIC_POSITIONS angstrom\n((?:.*\n){{{len(sites)}}})", re.MULTILINE)
+    found = atoms.search(text)
+    # what follows the three coordinates says which of them are fixed
+    flags = [line.split()[4:] for line in found.group(1).splitlines()] if found else []
+    lines = "".join(
+        " ".join([f"{kind:<6} {x:.15f} {y:.15f} {z:.15f}", *fixed]) + "\n"
+        for (kind, (x, y, z)), fixed in zip(sites, flags, strict=False)
+    )
     text, cards = atoms.subn(f"ATOMIC_POSITIONS angstrom\n{lines}", text)
     if (cells, cards) != (1, 1):
         raise ValueError(f"the input of pw.x has {cells} cell cards and {cards} position cards: must be one each")

@@ -12,10 +12,13 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 
 from aiida_rewire.calculations.caching import ReusedOnlyIfGood
+from aiida_rewire.calculations.options import set_serial_defaults
 from aiida_rewire.calculations.parents import parent_run
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.transport.parents import check_parents
 from aiida_rewire.transport.pwcond_input import FREE_KEYS, OWNED_KEYS, fortran_value, pwcond_input
+
+LOOSEST_UNITARITY = 0.1
 
 
 def validate_parameters(node: orm.Dict | None, _: object) -> str | None:
@@ -42,6 +45,8 @@ def validate_kpoints(node: orm.KpointsData | None, _: object) -> str | None:
         kpoints, weights = lateral_kpoints(node)
     except InvalidInput as error:
         return str(error)
+    if not np.isfinite(kpoints).all():
+        return str(InvalidInput("kpoints", kpoints.tolist(), "finite", "correct the coordinates"))
     if np.abs(kpoints[:, 2]).max() > 0:
         return str(InvalidInput("kpoints", "kz other than 0", "lateral: kz = 0", "the third axis is the current's"))
     if not (weights > 0).all():
@@ -71,6 +76,14 @@ def validate_energies(node: orm.List | None, _: object) -> str | None:
         return str(InvalidInput("energies", energies, "finite numbers, eV from E_F", "0.0 is the Fermi energy"))
     if len({round(e, 7) for e in energies}) != len(energies):
         return str(InvalidInput("energies", energies, "free of repetitions", "list each once"))
+    return None
+
+
+def validate_tolerance(node: orm.Float | None, _: object) -> str | None:
+    """Ask for a tolerance with which the gate is one."""
+    if node is not None and not 0 < node.value <= LOOSEST_UNITARITY:
+        bound = f"above 0 and at most {LOOSEST_UNITARITY}"
+        return str(InvalidInput("unitarity_tolerance", node.value, bound, "1e-3 is usual"))
     return None
 
 
@@ -139,6 +152,7 @@ class PwcondCalculation(ReusedOnlyIfGood, CalcJob):
             valid_type=orm.Float,
             serializer=orm.to_aiida_type,
             default=lambda: orm.Float(1e-3),
+            validator=validate_tolerance,
             help="Largest |T_j + R_j - 1| of a channel to accept.",
         )
         spec.inputs.validator = validate_inputs
@@ -149,13 +163,13 @@ class PwcondCalculation(ReusedOnlyIfGood, CalcJob):
         )
         spec.output("results", valid_type=orm.Dict, help="Version, largest deviation from unitarity.")
         spec.default_output_node = "results"
-        options = spec.inputs["metadata"]["options"]
-        options["parser_name"].default = "rewire.pwcond"
-        options["withmpi"].default = False
-        options["input_filename"].default = cls.FILENAME_INPUT
-        options["output_filename"].default = cls.FILENAME_STDOUT
-        options["resources"].default = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
-        spec.exit_code(302, "ERROR_OUTPUT_MISSING", message="pwcond.x left no output.")
+        set_serial_defaults(
+            spec,
+            parser_name="rewire.pwcond",
+            input_filename=cls.FILENAME_INPUT,
+            output_filename=cls.FILENAME_STDOUT,
+        )
+        spec.exit_code(303, "ERROR_OUTPUT_MISSING", message="pwcond.x left no output.")
         spec.exit_code(310, "ERROR_PWCOND", message="pwcond.x stopped: {reason}")
         spec.exit_code(
             330,

@@ -100,7 +100,12 @@ class ConductanceData(orm.ArrayData):
         if missing:
             raise ValidationError(f"arrays = no {', '.join(missing)}: must be complete; give them")
         arrays = {name: self.get_array(name) for name in ARRAYS}
+        missing = sorted(set(RESULTS) - set(self.base.attributes.keys()))
+        if missing:
+            raise ValidationError(f"attributes = no {', '.join(missing)}: must be complete; use from_transmission")
         grid = (len(arrays["energies"]), len(arrays["weights"]))
+        if arrays["kpoints"].shape != (grid[1], 2):
+            raise ValidationError(f"kpoints = shape {arrays['kpoints'].shape}: must be (k, 2) = {(grid[1], 2)}")
         for name in ("transmission", "channels", "unitarity"):
             if arrays[name].shape != grid:
                 raise ValidationError(f"{name} = shape {arrays[name].shape}: must be (energies, k) = {grid}")

@@ -40,6 +40,9 @@ class TraceData(orm.ArrayData):
     @classmethod
     def from_rows(cls, rows: list[TraceRow], labels: dict[str, Any]) -> TraceData:
         """Make an unstored node from rows in the order of time."""
+        hidden = sorted({*TEXTS, "n_snapshots", "n_missing"} & set(labels))
+        if hidden:
+            raise ValueError(f"labels = {', '.join(hidden)}: must not be names of what a trace holds; rename them")
         node = cls()
         for name in COLUMNS:
             node.set_array(name, np.array([row[name] for row in rows]))  # type: ignore[literal-required]

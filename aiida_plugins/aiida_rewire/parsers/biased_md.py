@@ -8,23 +8,24 @@ from typing import Any
 
 from aiida import orm
 from aiida.engine import ExitCode
-from aiida.parsers import Parser
 
+from aiida_rewire.md.conditions import MdConditions
 from aiida_rewire.md.dump import BrokenDump, read_frames
 from aiida_rewire.md.log import RunLog, read_log
 from aiida_rewire.md.script import DUMP_FILE
+from aiida_rewire.parsers.retrieved import RetrievedFilesParser
 
 TEMPERATURE_COLUMN = "c_mobile_temperature"
 LARGEST_TEMPERATURE_RATIO = 2.0
 """A thermostatted run of a hundred mobile atoms stays within 20 % of its temperature."""
 
 
-class BiasedMdParser(Parser):
+class BiasedMdParser(RetrievedFilesParser):
     """Judge the run by its log, and count the frames of its dump."""
 
     def parse(self, **kwargs: Any) -> ExitCode | None:
         """Store what the log says, or the exit code of what went wrong."""
-        names = self.retrieved.base.repository.list_object_names()
+        names = self.file_names()
         log_name = self.node.get_option("output_filename")
         if log_name not in names:
             return self.exit_code("ERROR_LOG_MISSING")
@@ -40,6 +41,11 @@ class BiasedMdParser(Parser):
                 steps = [frame.step for frame in read_frames(Path(folder, DUMP_FILE))]
             except BrokenDump as error:
                 return self.exit_code("ERROR_BROKEN_DUMP", reason=error)
+        interval = self.conditions().dump_interval
+        if steps[-1] != log.thermo.get("Step", -1) // interval * interval:
+            return self.exit_code(
+                "ERROR_BROKEN_DUMP", reason=f"the last is of step {steps[-1]}, before the run's end"
+            )
         self.out(
             "results",
             orm.Dict(
@@ -58,6 +64,10 @@ class BiasedMdParser(Parser):
         )
         return None
 
+    def conditions(self) -> MdConditions:
+        """Return the conditions of the run."""
+        return MdConditions.from_mapping(self.node.inputs.parameters.get_dict())
+
     def judge_log(self, log: RunLog) -> ExitCode | None:
         """Return the exit code that the log deserves, if any."""
         if log.lost_atoms:
@@ -66,13 +76,8 @@ class BiasedMdParser(Parser):
             return self.exit_code("ERROR_LAMMPS", reason=log.error)
         if not log.complete:
             return self.exit_code("ERROR_INTERRUPTED")
-        wanted = self.node.inputs.parameters["temperature_k"]
+        wanted = self.conditions().temperature_k
         found = log.thermo.get(TEMPERATURE_COLUMN, float("nan"))
         if not found < LARGEST_TEMPERATURE_RATIO * wanted:
             return self.exit_code("ERROR_TEMPERATURE", found=found, wanted=wanted)
         return None
-
-    def exit_code(self, key: str, **details: object) -> ExitCode:
-        """Return an exit code of the process, its message filled in."""
-        code: ExitCode = getattr(self.exit_codes, key)
-        return code.format(**details)

@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 from aiida import orm
 from aiida.engine import ExitCode
-from aiida.parsers import Parser
 
 from aiida_rewire.calculations.pwcond import lateral_kpoints
+from aiida_rewire.parsers.retrieved import RetrievedFilesParser
 from aiida_rewire.transport import pwcond_output as gates
 
 
-class PwcondParser(Parser):
+class PwcondParser(RetrievedFilesParser):
     """Store the transmission if it passes every gate, else end with the gate's exit code."""
 
     GATES: ClassVar[dict[type[gates.RefusedTransmission], str]] = {
@@ -25,10 +25,9 @@ class PwcondParser(Parser):
 
     def parse(self, **kwargs: Any) -> ExitCode | None:
         """Read the output, gate it, store it."""
-        name = self.node.get_option("output_filename")
-        if name not in self.retrieved.base.repository.list_object_names():
+        text = self.stdout()
+        if text is None:
             return self.exit_code("ERROR_OUTPUT_MISSING")
-        text = self.retrieved.base.repository.get_object_content(name, mode="rb").decode("utf-8", errors="replace")
         output = gates.read_pwcond(text)
         if output.error:
             return self.exit_code("ERROR_PWCOND", reason=output.error)
@@ -48,8 +47,3 @@ class PwcondParser(Parser):
         self.out("transmission", arrays)
         self.out("results", orm.Dict({"version": output.version, "unitarity_max": float(result.unitarity.max())}))
         return None
-
-    def exit_code(self, key: str, **details: object) -> ExitCode:
-        """Return an exit code of the process, its message filled in."""
-        code: ExitCode = getattr(self.exit_codes, key)
-        return code.format(**details)

@@ -34,7 +34,7 @@ class Fcc111:
     supercell: int
 
     def __post_init__(self) -> None:
-        if not 0 < self.lattice_constant < np.inf:
+        if not isinstance(self.lattice_constant, (int, float)) or not 0 < self.lattice_constant < np.inf:
             raise InvalidInput(
                 "lattice_constant",
                 f"{self.lattice_constant} Å",

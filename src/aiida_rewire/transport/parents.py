@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,8 @@ class ParentRun:
         eV, None where the run has none.
     pseudo_types
         What the headers of the pseudopotentials say: NC, US, PAW...
+    pseudo_digests
+        Checksum of the pseudopotential of every element.
     """
 
     name: str
@@ -48,6 +51,7 @@ class ParentRun:
     density_cutoff: float
     fermi_energy: float | None
     pseudo_types: frozenset[str]
+    pseudo_digests: Mapping[str, str] = field(default_factory=dict)
 
     def boundary_layer(self) -> tuple[NDArray[np.float64], list[str]]:
         """Positions (Å) and elements of the atoms at z = 0, in the order of the input."""
@@ -80,6 +84,14 @@ def check_parents(lead: ParentRun, junction: ParentRun) -> None:
             raise InvalidInput(f"{run.name}.fermi_energy", "none", "known", "use smearing in the SCF")
         if not run.boundary_layer()[1]:
             raise InvalidInput(f"{run.name}.structure", "no atom at z = 0", "with a layer at z = 0", "shift it")
+    for element in sorted(set(lead.pseudo_digests) & set(junction.pseudo_digests)):
+        if lead.pseudo_digests[element] != junction.pseudo_digests[element]:
+            raise InvalidInput(
+                "junction.pseudos",
+                f"another pseudopotential of {element}",
+                "those of the lead",
+                "run both SCF with one family",
+            )
     if np.abs(lead.cell[:2] - junction.cell[:2]).max() > CELL_TOLERANCE:
         raise InvalidInput(
             "junction.cell",

@@ -12,6 +12,7 @@ from aiida.engine import ExitCode, calcfunction
 from aiida_rewire.junction.assembly import FlatGap
 from aiida_rewire.junction.contact import describe_contact
 from aiida_rewire.junction.lattice import Fcc111
+from aiida_rewire.md.conditions import MdConditions
 from aiida_rewire.md.dump import BrokenDump, read_frames
 from aiida_rewire.md.script import DUMP_FILE
 from aiida_rewire.workflows.functions.structures import base_kinds
@@ -49,7 +50,8 @@ def extract_snapshots(
         Positions and step of every snapshot, and the arrays ``time_ps`` (since the first frame), ``bonds``,
         ``gap_left`` (Å), ``atoms_in_gap``, ``charges`` (e); attribute ``stages``.
     """
-    every = round(interval_ps.value * 1000 / conditions["timestep_fs"])
+    timestep_fs = MdConditions.from_mapping(conditions.get_dict()).timestep_fs
+    every = round(interval_ps.value * 1000 / timestep_fs)
     lattice = Fcc111(junction["lattice_constant"], junction["supercell"])
     gap = FlatGap.behind_apexes(lattice, geometry["lower_apex"], geometry["upper_apex"])
     margin = lattice.layer_spacing / 2
@@ -80,7 +82,7 @@ def extract_snapshots(
         stepids=steps,
         pbc=(False, False, False),
     )
-    snapshots.set_array("time_ps", (steps - first) * conditions["timestep_fs"] / 1000)
+    snapshots.set_array("time_ps", (steps - first) * timestep_fs / 1000)
     snapshots.set_array("bonds", np.array([contact.bonds for contact in contacts]))
     snapshots.set_array("gap_left", np.array([contact.gap_left for contact in contacts]))
     snapshots.set_array("atoms_in_gap", np.array(inside))

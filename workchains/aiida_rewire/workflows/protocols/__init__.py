@@ -70,7 +70,7 @@ def check_protocol(values: Mapping[str, Any]) -> None:
         raise InvalidInput("junction", sorted(junction), f"exactly {', '.join(JUNCTION_KEYS)}", "correct the keys")
     Fcc111(junction["lattice_constant"], junction["supercell"])
     check_layers(junction["lower_layers"], junction["upper_layers"])
-    if values["lanes"] < 1:
+    if type(values["lanes"]) is not int or values["lanes"] < 1:
         raise InvalidInput("lanes", values["lanes"], "at least 1", "one lane runs one snapshot at a time")
     _check_times(equilibration, production, values["snapshot_interval_ps"])
 
@@ -113,5 +113,7 @@ def _merge(values: dict[str, Any], overrides: Mapping[str, Any], path: tuple[str
             raise InvalidInput("overrides", ".".join(where), f"a key of the protocol: {known}", "correct the key")
         if isinstance(values.get(key), dict) and not isinstance(value, Mapping):
             raise InvalidInput(f"overrides.{'.'.join(where)}", repr(value), "a mapping", "nest it as the protocol is")
+        if key in values and not isinstance(values[key], dict) and isinstance(value, Mapping):
+            raise InvalidInput(f"overrides.{'.'.join(where)}", repr(value), "a value", "nest it as the protocol is")
         merged[key] = _merge(values.get(key) or {}, value, where) if isinstance(value, Mapping) else value
     return merged

@@ -1,0 +1,28 @@
+"""What every parser here does: read what came back, and end with an exit code where it is not good."""
+
+from __future__ import annotations
+
+from aiida.engine import ExitCode
+from aiida.parsers import Parser
+
+
+class RetrievedFilesParser(Parser):
+    """A parser that reads files of any bytes and names its exit codes."""
+
+    def file_names(self) -> list[str]:
+        """Return the names of the retrieved files."""
+        names: list[str] = self.retrieved.base.repository.list_object_names()
+        return names
+
+    def stdout(self) -> str | None:
+        """Return what the code printed, None where the file is missing; bytes that are no text are replaced."""
+        name = self.node.get_option("output_filename")
+        if name not in self.file_names():
+            return None
+        content: bytes = self.retrieved.base.repository.get_object_content(name, mode="rb")
+        return content.decode("utf-8", errors="replace")
+
+    def exit_code(self, key: str, **details: object) -> ExitCode:
+        """Return an exit code of the process, its message filled in."""
+        code: ExitCode = getattr(self.exit_codes, key)
+        return code.format(**details)
