@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LABEL = "rewire-demo"
 CHAIN = "rewire.chain"
 PROTOCOL = "demo"
-POLL_S = 1.0
+POLL_S = 2.0
 KILL_TIMEOUT_S = 60
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""

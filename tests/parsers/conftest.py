@@ -1,0 +1,52 @@
+"""Finished calculations that only the database knows, and what their parser makes of the files they left."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import pytest
+from aiida import orm
+from aiida.common.links import LinkType
+from aiida.plugins import CalculationFactory, ParserFactory
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a parser gave: outputs by label, and the label and message of the exit code, empty where all is well."""
+
+    outputs: dict[str, orm.Data]
+    exit_code: str
+    message: str
+
+
+@pytest.fixture(scope="session")
+def cluster(aiida_profile: Any) -> orm.Computer:
+    """A computer that nothing runs on."""
+    computer = orm.Computer("parsed", "localhost", transport_type="core.local", scheduler_type="core.direct")
+    return computer.store()
+
+
+@pytest.fixture
+def parse(cluster: orm.Computer) -> Callable[..., Parsed]:
+    """Parse files as if a calculation had left them."""
+
+    def factory(
+        entry_point: str, output_filename: str, inputs: dict[str, orm.Data], files: dict[str, bytes]
+    ) -> Parsed:
+        node = orm.CalcJobNode(computer=cluster, process_type=f"aiida.calculations:{entry_point}")
+        node.set_option("output_filename", output_filename)
+        for label, data in inputs.items():
+            node.base.links.add_incoming(data.store(), LinkType.INPUT_CALC, label)
+        node.store()
+        retrieved = orm.FolderData()
+        for name, content in files.items():
+            retrieved.base.repository.put_object_from_filelike(BytesIO(content), name)
+        retrieved.base.links.add_incoming(node, LinkType.CREATE, "retrieved")
+        retrieved.store()
+        outputs, process = ParserFactory(entry_point).parse_from_node(node, store_provenance=False)
+        labels = {code.status: label for label, code in CalculationFactory(entry_point).exit_codes.items()}
+        exit_code = labels[process.exit_status] if process.exit_status else ""
+        return Parsed(dict(outputs), exit_code, process.exit_message or "")
+
+    return factory

@@ -1,0 +1,140 @@
+"""Protocols and what may replace their values."""
+
+import json
+from typing import Any
+
+import pytest
+
+from aiida_rewire.errors import InvalidInput
+from aiida_rewire.junction.tips import build_tips
+from aiida_rewire.md.conditions import MdConditions
+from aiida_rewire.workflows.protocols import check_protocol, load_protocol, protocol_names
+
+
+def at(values: dict[str, Any], path: str) -> Any:
+    for key in path.split("."):
+        values = values[key]
+    return values
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value
+
+
+@pytest.mark.parametrize("name", protocol_names())
+def test_a_protocol_is_one_that_a_chain_can_begin_with(name: str) -> None:
+    values = load_protocol(name, {})
+    check_protocol(values)
+    assert len(build_tips(**values["tips"]).positions) > 100
+    for stage in ("equilibration", "production"):
+        assert MdConditions.from_mapping(values[stage]).steps > 0
+
+
+def test_the_demo_is_among_the_protocols() -> None:
+    assert "demo" in protocol_names()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("lanes", 1),
+        ("tips.gap", 5.0),
+        ("production.voltage_v", 2.0),
+        ("pwcond.energies", [0.1, 0.0]),
+        ("lead.parameters.SYSTEM.ecutwfc", 15.0),
+        ("lead.parameters.SYSTEM.nspin", 1),
+        ("scf.parameters.IONS", {"ion_dynamics": "bfgs"}),
+        ("pwcond.parameters.nz1", 5),
+        ("md.options.queue_name", "debug"),
+    ],
+)
+def test_one_value_is_replaced_and_no_other(path: str, value: Any) -> None:
+    # copies, in which nothing is shared
+    before, after = (json.loads(json.dumps(load_protocol("demo", o))) for o in ({}, nested(path, value)))
+    assert at(after, path) == value
+    parent, _, key = path.rpartition(".")
+    for values in (before, after):
+        (at(values, parent) if parent else values).pop(key, None)
+    assert after == before
+
+
+def test_a_protocol_is_not_changed_by_those_who_loaded_it() -> None:
+    load_protocol("demo", nested("lead.parameters.SYSTEM.ecutwfc", 99.0))["tips"]["gap"] = 1.0
+    values = load_protocol("demo", {})
+    assert at(values, "lead.parameters.SYSTEM.ecutwfc") != 99.0
+    assert values["tips"]["gap"] != 1.0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "path"),
+    [
+        ({"tip": {}}, "tip"),
+        ({"tips": {"gapp": 5.0}}, "tips.gapp"),
+        ({"production": {"voltage": 2.0}}, "production.voltage"),
+        ({"lead": {"parameter": {}}}, "lead.parameter"),
+        ({"pwcond": {"energy": [0.0]}}, "pwcond.energy"),
+    ],
+)
+def test_an_unknown_key_is_named_by_its_path(overrides: dict[str, Any], path: str) -> None:
+    with pytest.raises(InvalidInput, match=f"^overrides = {path}: must be a key of the protocol: .+; correct"):
+        load_protocol("demo", overrides)
+
+
+@pytest.mark.parametrize("overrides", [{"tips": 5.0}, {"lead": {"parameters": "x"}}, {"production": None}])
+def test_a_value_in_the_place_of_a_mapping_is_refused(overrides: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=r"must be a mapping; nest it"):
+        load_protocol("demo", overrides)
+
+
+@pytest.mark.parametrize(
+    "overrides", [{"lanes": {"a": 1}}, {"tips": {"gap": {"a": 1}}}, {"pwcond": {"energies": {}}}]
+)
+def test_a_mapping_in_the_place_of_a_value_is_refused(overrides: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=r"^overrides"):
+        load_protocol("demo", overrides)
+
+
+@pytest.mark.parametrize("name", ["papper", "", "../demo", "demo.yaml", "Demo"])
+def test_an_unknown_protocol_names_the_known_ones(name: str) -> None:
+    with pytest.raises(InvalidInput, match=r"must be one of .*demo") as refusal:
+        load_protocol(name, {})
+    assert refusal.value.value == name
+
+
+BAD = [
+    ("tips.gap", 0.0, "gap = 0.0 Å"),
+    ("tips.base_side", 2, "base_side = 2 atoms"),
+    ("tips.base_side", "six", "tips"),
+    ("production.voltage_v", 80.0, "voltage_v = 80.0"),
+    ("production.steps", 0, "steps = 0"),
+    ("equilibration.seed", 0, "seed = 0"),
+    ("equilibration.temperature_k", 5000.0, "temperature_k = 5000.0"),
+    ("junction.lattice_constant", 0.0, "lattice_constant = 0.0 Å"),
+    ("junction.lattice_constant", "4.16", "lattice_constant"),
+    ("junction.supercell", 0, "supercell = 0"),
+    ("junction.supercell", 2.5, "supercell = 2.5"),
+    ("junction.lower_layers", 2, "lower_layers = 2"),
+    ("junction.upper_layers", 1, "upper_layers = 1"),
+    ("junction.upper_layers", 2.5, "upper_layers = 2.5"),
+    ("lanes", 0, "lanes = 0"),
+    ("lanes", "two", "lanes = "),
+    ("snapshot_interval_ps", 0.0, "snapshot_interval_ps = 0 ps"),
+    ("snapshot_interval_ps", -0.2, "snapshot_interval_ps = -0.2 ps"),
+    ("snapshot_interval_ps", 0.07, "a multiple of the 0.05 ps between frames"),
+    ("snapshot_interval_ps", 1000.0, "at most the 1.8 ps of the production"),
+    ("snapshot_interval_ps", float("nan"), "snapshot_interval_ps = nan"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "words"), BAD)
+def test_values_that_a_chain_cannot_begin_with_are_refused(path: str, value: Any, words: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        check_protocol(load_protocol("demo", nested(path, value)))
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize("interval", [0.05, 0.1, 0.15, 0.9, 1.8])
+def test_intervals_of_whole_frames_are_accepted(interval: float) -> None:
+    check_protocol(load_protocol("demo", {"snapshot_interval_ps": interval}))
