@@ -83,7 +83,7 @@ def by_name(result: Result) -> Checks:
 def test_this_machine_in_an_empty_folder(doctor: Doctor, tmp_path: Path) -> None:
     found = by_name(doctor("--json"))
     assert list(found) == [
-        *("Python", "cores", "disk", "pw.x", "pwcond.x", "ld1.x", "BLAS", "lmp"),
+        *("Python", "cores", "disk", "ps", "pw.x", "pwcond.x", "ld1.x", "BLAS", "lmp"),
         *("mpirun of pw.x", "mpirun of lmp", "profile"),
     ]
     pw = shutil.which("pw.x")

@@ -60,6 +60,12 @@ def test_a_chain_between_fourfold_hollows_is_as_narrow_as_the_chain() -> None:
     assert between(plane(0.0), bridge, plane(2 * height + D)) == Contact(0.0, 1, Stage.CONTACT)
 
 
+def test_an_atom_of_a_base_may_have_several_bonds() -> None:
+    bridge = np.array([[-1.6, 0.0, 2.5], [1.6, 0.0, 2.5]])
+    base = np.zeros((1, 3))
+    assert between(base, bridge, base + np.array([0.0, 0.0, 5.0])).bonds == 2
+
+
 @pytest.mark.parametrize(("chains", "stage"), [(4, Stage.CONTACT), (5, Stage.GROWTH), (9, Stage.GROWTH)])
 def test_the_stage_follows_the_bonds(chains: int, stage: Stage) -> None:
     feet = plane(0.0)[:chains]

@@ -19,11 +19,12 @@ OWNED_KEYS = frozenset(
 
 FREE_KEYS = frozenset(
     {
-        "iofspin", "lorb", "lorb3d", "lcharge", "llocal", "ecut2d", "ewind", "epsproj", "orbj_in", "orbj_fin",
+        "iofspin", "llocal", "ecut2d", "ewind", "epsproj", "orbj_in", "orbj_fin",
         "nz1", "cutplot", "delgep", "tk_plot", "loop_ek", "iverbosity",
     }
 )  # fmt: skip
-"""The other keys of INPUTCOND (Quantum ESPRESSO 6.7, ``INPUT_PWCOND``)."""
+"""The other keys of INPUTCOND (Quantum ESPRESSO 6.7, ``INPUT_PWCOND``), but those for scattering states in
+space (``lorb``, ``lorb3d``, ``lcharge``), whose output has more than transmissions."""
 
 
 def fortran_value(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,20 @@ from aiida_rewire.junction.assembly import FlatGap
 from aiida_rewire.junction.contact import describe_contact
 from aiida_rewire.junction.lattice import Fcc111
 from aiida_rewire.md.conditions import MdConditions
-from aiida_rewire.md.dump import BrokenDump, read_frames
+from aiida_rewire.md.dump import BrokenDump, Frame, read_frames
 from aiida_rewire.md.script import DUMP_FILE
 from aiida_rewire.workflows.functions.structures import base_kinds
 
 EXIT_BROKEN_DUMP = 320
+
+
+def every_so_many_steps(frames: Iterable[Frame], every: int) -> list[Frame]:
+    """Keep the first frame and those a multiple of ``every`` steps later; the others are not held."""
+    kept: list[Frame] = []
+    for frame in frames:
+        if not kept or (frame.step - kept[0].step) % every == 0:
+            kept.append(frame)
+    return kept
 
 
 @calcfunction
@@ -63,11 +73,10 @@ def extract_snapshots(
         with retrieved.base.repository.open(DUMP_FILE, "rb") as source:
             path.write_bytes(source.read())
         try:
-            frames = list(read_frames(path))
+            frames = every_so_many_steps(read_frames(path), every)
         except BrokenDump as error:
             return ExitCode(EXIT_BROKEN_DUMP, str(error))
     first = frames[0].step
-    frames = [frame for frame in frames if (frame.step - first) % every == 0]
     inside = [int(gap.holds(frame.positions, margin).sum()) for frame in frames]
     contacts = [
         describe_contact(frame.positions, lower_base, upper_base, atoms_in_gap=count, atoms_in_gap_as_built=built)
