@@ -180,6 +180,8 @@ def finished_chain_of(
             f"chain <{chain.pk}> is there already; `aiida-rewire demo --clean` makes room for a new one",
         )
         return chain
+    if chain is not None and not chain.is_terminated:
+        home.repair()
     with home.daemon():
         try:
             pseudo = ingredients.load_pseudo(codes["ld1"])

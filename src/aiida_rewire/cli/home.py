@@ -22,7 +22,7 @@ MARKER_TEXT = "This folder belongs to aiida-rewire; `aiida-rewire demo --clean` 
 READY = "profile: ready"
 VERDI_TIMEOUT_S = 120
 TERMINATION_TIMEOUT_S = 10
-DAEMON_TIMEOUT_S = "60"
+DAEMON_TIMEOUT_S = 30
 STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -140,13 +140,20 @@ class Home:
 
     def start_daemon(self) -> None:
         """Start the daemon, one worker; nothing happens if it runs."""
-        self.verdi("--profile", PROFILE, "daemon", "start", "--timeout", DAEMON_TIMEOUT_S, "1")
+        self.verdi("--profile", PROFILE, "daemon", "start", "--timeout", str(DAEMON_TIMEOUT_S), "1")
+
+    def repair(self) -> None:
+        """Hand processes that a daemon killed outright was running back to the queue; nothing happens if one runs."""
+        with contextlib.suppress(DemoFailure):
+            self.verdi("--profile", PROFILE, "process", "repair", "--force")
 
     def stop_daemon(self) -> None:
         """Stop the daemon and whatever is still left of it or of its jobs."""
-        # a daemon that does not answer in time is ended as a process
+        # its answer may get lost while it goes down, so that its processes are watched instead
         with contextlib.suppress(DemoFailure):
-            self.verdi("--profile", PROFILE, "daemon", "stop", "--timeout", DAEMON_TIMEOUT_S)
+            self.verdi("--profile", PROFILE, "daemon", "stop", "--no-wait")
+        daemon = [process for process in self.leftovers() if _is_daemon(process)]
+        psutil.wait_procs(daemon, timeout=DAEMON_TIMEOUT_S)
         self.terminate_leftovers()
 
     @contextlib.contextmanager
@@ -171,7 +178,7 @@ class Home:
                     continue
                 job = Path(process.cwd()).is_relative_to(self.configuration / "scratch")
                 here = process.environ().get("AIIDA_PATH") in (str(self.folder), str(self.configuration))
-                if job or (here and "daemon" in process.cmdline()):
+                if job or (here and _is_daemon(process)):
                     found.append(process)
             except (psutil.Error, OSError):
                 continue
@@ -192,6 +199,13 @@ class Home:
         if (self.configuration / "config.json").is_file():
             self.stop_daemon()
         shutil.rmtree(self.folder)
+
+
+def _is_daemon(process: psutil.Process) -> bool:
+    try:
+        return "daemon" in process.cmdline()
+    except psutil.Error:
+        return False
 
 
 @contextlib.contextmanager
