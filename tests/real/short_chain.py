@@ -1,9 +1,13 @@
-"""Run a short chain in the folder `.rewire` here and print what came of it, as JSON."""
+"""Run a short chain in the folder `.rewire` here and print what came of it, as JSON.
+
+The argument is the number of steps of the production.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from aiida_rewire.cli.home import Home
 
 OVERRIDES = {
     "equilibration": {"steps": 100, "dump_interval": 50},
-    "production": {"steps": 200, "dump_interval": 50},
+    "production": {"steps": int(sys.argv[1]), "dump_interval": 50},
     "snapshot_interval_ps": 0.1,
     "lanes": 1,
     "lead": {"parameters": {"SYSTEM": {"ecutwfc": 6.0, "ecutrho": 24.0}}},

@@ -44,9 +44,9 @@ def job(folder: Path, name: str, file: str, words: str) -> psutil.Process | None
     return None
 
 
-def chain_with_a_kill(folder: Path, name: str, file: str, words: str) -> dict[str, Any]:
+def chain_with_a_kill(folder: Path, name: str, file: str, words: str, steps: int = 200) -> dict[str, Any]:
     with subprocess.Popen(
-        [sys.executable, "-W", "ignore", str(SHORT_CHAIN)],
+        [sys.executable, "-W", "ignore", str(SHORT_CHAIN), str(steps)],
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -75,7 +75,7 @@ def test_a_killed_scf_ends_its_own_branch(tmp_path: Path) -> None:
 
 
 def test_a_killed_dynamics_ends_the_chain_with_its_exit_code(tmp_path: Path) -> None:
-    result = chain_with_a_kill(tmp_path, "lmp", "log.lammps", "read_restart")
+    result = chain_with_a_kill(tmp_path, "lmp", "log.lammps", "read_restart", steps=20_000)
     assert result["status"] == 311
     assert "BiasedMdCalculation" in result["message"]
     assert "[400] LAMMPS was stopped before its last step" in result["message"]
