@@ -68,8 +68,9 @@ class Interrupted(Exception):
 @click.option("--timestep", type=float, help="Time step, fs.")
 @click.option("--seed", type=int, help="Seed of the initial velocities.")
 @click.option("--supercell", type=int, help="Lateral atoms of the flat layers, N x N.")
+@click.option("--retry", is_flag=True, help="Try the snapshots again that an earlier run is missing.")
 @click.option("--clean", is_flag=True, help="Remove all that the demo made, and what still runs of it.")
-def demo_command(directory: Path, output: Path, clean: bool, **changes: Any) -> None:
+def demo_command(directory: Path, output: Path, retry: bool, clean: bool, **changes: Any) -> None:
     """Run the whole chain, small: biased MD of two silver tips, DFT of its snapshots, their conductance.
 
     A second run goes on where the first was stopped, or shows what is there. Ctrl-C stops everything.
@@ -81,7 +82,7 @@ def demo_command(directory: Path, output: Path, clean: bool, **changes: Any) -> 
     # third parties' deprecations are not the user's business
     warnings.simplefilter("ignore")
     try:
-        run(home, output, {key: value for key, value in changes.items() if value is not None})
+        run(home, output, {key: value for key, value in changes.items() if value is not None}, retry=retry)
     except InvalidInput as error:
         raise DemoFailure(str(error)) from error
 
@@ -122,7 +123,7 @@ def label_of(values: dict[str, Any]) -> str:
     return f"{LABEL}-{digest[:8]}"
 
 
-def run(home: Home, output: Path, changes: dict[str, Any]) -> None:
+def run(home: Home, output: Path, changes: dict[str, Any], *, retry: bool) -> None:
     """Run, resume or show the demo."""
     if not output.is_dir():
         raise DemoFailure(f"output = {output}: must be a folder; make it first")
@@ -134,7 +135,7 @@ def run(home: Home, output: Path, changes: dict[str, Any]) -> None:
     home.enter()
     with locked(home), stopping_on_signals():
         try:
-            chain = finished_chain_of(home, label_of(values), programs, overrides, console)
+            chain = finished_chain_of(home, label_of(values), programs, overrides, console, retry=retry)
         except (Interrupted, KeyboardInterrupt):
             say(console, "stopped: nothing runs on; `aiida-rewire demo` goes on from what is finished")
             raise SystemExit(INTERRUPTED) from None
@@ -164,7 +165,7 @@ def locked(home: Home) -> Iterator[None]:
 
 
 def finished_chain_of(
-    home: Home, label: str, programs: dict[str, Path], overrides: dict[str, Any], console: Console
+    home: Home, label: str, programs: dict[str, Path], overrides: dict[str, Any], console: Console, *, retry: bool
 ) -> orm.WorkChainNode:
     """Return the chain of this label, having run or awaited it where it was not there."""
     from aiida.plugins import WorkflowFactory
@@ -174,7 +175,8 @@ def finished_chain_of(
     codes = ingredients.load_codes(programs)
     force_field = ingredients.load_force_field()
     chain = find_chain(label)
-    if chain is not None and chain.is_finished and chain.exit_status in (0, PARTLY):
+    good = (0,) if retry else (0, PARTLY)
+    if chain is not None and chain.is_finished and chain.exit_status in good:
         say(
             console,
             f"chain <{chain.pk}> is there already; `aiida-rewire demo --clean` makes room for a new one",
@@ -278,6 +280,8 @@ def show(home: Home, chain: orm.WorkChainNode, output: Path, console: Console) -
     for row in rows:
         if row["missing"]:
             say(console, f"{row['time_ps']:.2f} ps is missing: {row['missing']}")
+    if any(row["missing"] for row in rows):
+        say(console, "`aiida-rewire demo --retry` tries what is missing again")
     write_csv(rows, output / CSV_NAME)
     title = "Silver tips under a voltage (protocol demo: not for publication)"
     save_trace(rows, output / PICTURE_NAME, voltage_v=labels["voltage_v"], title=title)
