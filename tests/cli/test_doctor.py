@@ -44,22 +44,6 @@ def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Doctor:
 
 
 @pytest.fixture
-def first_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
-    """Make an executable in a folder that comes first on PATH."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-
-    def make(name: str, content: str) -> Path:
-        path = folder / name
-        path.write_text(content)
-        path.chmod(0o755)
-        return path
-
-    return make
-
-
-@pytest.fixture
 def no_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have neither Quantum ESPRESSO nor LAMMPS: checks of the profile alone, and quick."""
     monkeypatch.setattr("aiida_rewire.cli.doctor.code_checks", list)
@@ -152,13 +136,13 @@ def test_mpirun_of_another_mpi_is_a_warning_with_the_right_path(
 
 
 def test_reference_blas_is_a_warning(
-    doctor: Doctor, first_on_path: Callable[[str, str], Path], tmp_path: Path
+    doctor: Doctor, make_program: Callable[[str, str], Path], tmp_path: Path
 ) -> None:
     reference = tmp_path / "blas" / "libblas.so.3"
     reference.parent.mkdir()
     reference.touch()
-    first_on_path("pw.x", "#!/bin/sh\necho '     Program PWSCF v.6.3 starts on  1Jan2019 at  0: 0: 0'\n")
-    first_on_path("ldd", f"#!/bin/sh\necho '	libblas.so.3 => {reference} (0x00007f0000000000)'\n")
+    make_program("pw.x", "#!/bin/sh\necho '     Program PWSCF v.6.3 starts on  1Jan2019 at  0: 0: 0'\n")
+    make_program("ldd", f"#!/bin/sh\necho '	libblas.so.3 => {reference} (0x00007f0000000000)'\n")
     found = by_name(doctor("--json"))
     assert found["BLAS"]["status"] == "warning"
     assert found["BLAS"]["fix"] == "sudo apt install libopenblas0-pthread"
@@ -168,10 +152,10 @@ def test_reference_blas_is_a_warning(
 
 
 def test_mpi_without_any_mpirun(
-    doctor: Doctor, first_on_path: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+    doctor: Doctor, make_program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = first_on_path("pw.x", "#!/bin/sh\necho '     Program PWSCF v.7.2 starts on  1Jan2024'\n").parent
-    first_on_path("ldd", "#!/bin/sh\necho '	libmpi.so.40 => not found'\n")
+    folder = make_program("pw.x", "#!/bin/sh\necho '     Program PWSCF v.7.2 starts on  1Jan2024'\n").parent
+    make_program("ldd", "#!/bin/sh\necho '	libmpi.so.40 => not found'\n")
     monkeypatch.setenv("PATH", str(folder))
     found = by_name(doctor("--json"))
     assert found["pw.x"]["status"] == "ok"
@@ -191,14 +175,14 @@ def test_mpi_without_any_mpirun(
 )
 def test_pw_that_misbehaves(
     doctor: Doctor,
-    first_on_path: Callable[[str, str], Path],
+    make_program: Callable[[str, str], Path],
     monkeypatch: pytest.MonkeyPatch,
     content: str,
     mode: int,
     seen: str,
 ) -> None:
     monkeypatch.setattr(executables, "ANSWER_TIMEOUT_S", 1.0)
-    first_on_path("pw.x", content).chmod(mode)
+    make_program("pw.x", content).chmod(mode)
     found = by_name(doctor("--json"))
     assert found["pw.x"]["status"] == "failure"
     assert seen in found["pw.x"]["message"]
@@ -206,9 +190,9 @@ def test_pw_that_misbehaves(
 
 
 def test_pw_without_permission(
-    doctor: Doctor, first_on_path: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+    doctor: Doctor, make_program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = first_on_path("pw.x", "#!/bin/sh\n")
+    path = make_program("pw.x", "#!/bin/sh\n")
     path.chmod(0o644)
     monkeypatch.setenv("PATH", str(path.parent))
     found = by_name(doctor("--json"))
@@ -218,7 +202,7 @@ def test_pw_without_permission(
 
 def test_lammps_of_2022_without_reaxff_lacks_both(
     doctor: Doctor,
-    first_on_path: Callable[[str, str], Path],
+    make_program: Callable[[str, str], Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -227,7 +211,7 @@ def test_lammps_of_2022_without_reaxff_lacks_both(
         "Large-scale Atomic/Molecular Massively Parallel Simulator - 23 Jun 2022 - Update 1\n"
         "\nInstalled packages:\n\nKSPACE MANYBODY\n\n* Fix styles\n\nefield nve\n\n* Compute styles:\n"
     )
-    first_on_path("lmp", f"#!/bin/sh\ncat <<'END'\n{help_text}END\n")
+    make_program("lmp", f"#!/bin/sh\ncat <<'END'\n{help_text}END\n")
     found = by_name(doctor("--json"))
     assert found["lmp"]["status"] == "failure"
     assert "23Jun2022" in found["lmp"]["message"]

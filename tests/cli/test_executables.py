@@ -21,22 +21,6 @@ needs_lmp = pytest.mark.skipif(executables.find_executable("lmp") is None, reaso
 
 
 @pytest.fixture
-def make_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeProgram:
-    """Make an executable in a folder that comes first on PATH."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-
-    def make(name: str, content: str) -> Path:
-        path = folder / name
-        path.write_text(content)
-        path.chmod(0o755)
-        return path
-
-    return make
-
-
-@pytest.fixture
 def fake_ldd(make_program: MakeProgram) -> Callable[[str], None]:
     """Make `ldd` print the given lines, whatever it is asked."""
 
