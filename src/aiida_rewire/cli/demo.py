@@ -302,7 +302,8 @@ def hints(home: Home, chain: orm.WorkChainNode, uuid: str) -> str:
         "  verdi process list --all",
     ]
     if uuid:
-        lines.append(f"  verdi node graph generate {uuid}     # back to the tips, as a PDF (needs graphviz)")
+        graph = "verdi node graph generate --link-types data --descendant-depth 0"
+        lines.append(f"  {graph} {uuid}     # back to the tips, as a PDF (needs graphviz)")
     lines.append(f"  verdi run {shlex.quote(str(query))}     # the conductances with T between 0.8 and 1.2")
     return "\n".join(lines)
 
