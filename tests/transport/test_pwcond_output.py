@@ -1,49 +1,35 @@
-"""Recorded outputs of pwcond.x 6.7, whole, edited, cut off and damaged: no wrong transmission passes.
+"""Recorded outputs of pwcond.x 6.7, read: whole, cut off, out of time, with fatal errors.
 
-In ``fixtures/pwcond``: ``dimer.out``, an Ag dimer between 2 x 2 leads at one k-point; and
-``lead-two-k-two-energies.out``, a lead as its own junction, weights 1 and 3, energies 0.1 and -0.2 eV.
+In ``fixtures/pwcond``: ``dimer.out``, an Ag dimer between 2 x 2 leads at one k-point; ``lead-two-k-two-energies``,
+a lead as its own junction; ``wire-*``, monatomic Ag wires (one s electron) and a junction of two of them, as a
+whole, as a shard, out of time, for one spin, with two leads of their own, with a right lead that is closed, and
+with the energies as the outer loop;
+``fatal``, what pwcond.x printed when it was given what the file is named after.
 """
 
-import random
-import re
-from collections.abc import Sequence
+import math
+import time
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from aiida_rewire.transport.pwcond_output import (
-    BrokenUnitarity,
-    IncompleteTransmission,
-    InconsistentTransmission,
-    NonFiniteTransmission,
-    RefusedTransmission,
-    TooMuchTransmission,
-    Transmission,
-    gate_transmission,
-    read_pwcond,
-)
-
-TOLERANCE = 1e-3
-LEAD_ENERGIES, LEAD_WEIGHTS = (0.1, -0.2), (1.0, 3.0)
+from aiida_rewire.transport.pwcond_output import FatalKind, PwcondOutput, ScatteringState, read_pwcond
 
 
 @pytest.fixture(scope="module")
-def dimer(fixtures: Path) -> str:
-    """One k-point, one energy, three channels."""
-    return (fixtures / "pwcond" / "dimer.out").read_text()
+def outputs(fixtures: Path) -> dict[str, str]:
+    return {path.stem: path.read_text() for path in sorted((fixtures / "pwcond").glob("*.out"))}
 
 
 @pytest.fixture(scope="module")
-def lead(fixtures: Path) -> str:
-    """Two k-points, two energies."""
-    return (fixtures / "pwcond" / "lead-two-k-two-energies.out").read_text()
+def dimer(outputs: dict[str, str]) -> str:
+    return outputs["dimer"]
 
 
-def gate(
-    text: str, energies: Sequence[float] = (0.0,), weights: Sequence[float] = (1.0,), tolerance: float = TOLERANCE
-) -> Transmission:
-    return gate_transmission(read_pwcond(text), energies, np.array(weights), unitarity_tolerance=tolerance)
+def only(output: PwcondOutput) -> ScatteringState:
+    (state,) = output.states
+    return state
 
 
 def edited(text: str, old: str, new: str) -> str:
@@ -52,325 +38,261 @@ def edited(text: str, old: str, new: str) -> str:
     return text.replace(old, new, 1)
 
 
-def total(value: float) -> str:
-    """As pwcond.x prints it."""
-    exponent = len(str(int(value)))
-    return f"{value / 10**exponent:.5f}E+{exponent:02d}"
-
-
-def test_the_dimer_carries_one_quantum(dimer: str) -> None:
-    result = gate(dimer)
-    assert result.energies.tolist() == [0.0]
-    assert result.transmission == pytest.approx(np.array([[1.00065935]]), abs=1e-9)
-    assert result.channels.tolist() == [[3]]
-    assert result.unitarity.max() < 1e-12
-
-
-def test_the_dimers_output_in_short(dimer: str) -> None:
+def test_the_dimers_output(dimer: str) -> None:
     output = read_pwcond(dimer)
     assert output.version == "6.7MaX"
     assert output.complete
+    assert not output.out_of_time
     assert output.error is None
     assert output.totals == ((0.0, pytest.approx(1.00065)),)
-    (state,) = output.states
-    assert (state.energy_index, state.kpoint_index, state.channels) == (0, 0, 3)
+    assert output.spin is None
+    assert (output.kpoints, output.weights) == (((0.1, 0.2),), (1.0,))
+    assert output.n2d == (104,)
+    assert output.n_ranks == 1
+    assert output.wall_seconds == 6.31
+    assert output.timings == {
+        "init": 0.33, "poten": 0.01, "local": 1.93, "scatter_forw": 3.63, "compbs": 0.37, "compbs_2": 0.31,
+    }  # fmt: skip
+    assert output.memory_mb is None
 
 
-def test_a_lead_as_its_own_junction_transmits_every_channel(lead: str) -> None:
-    result = gate(lead, LEAD_ENERGIES, LEAD_WEIGHTS)
-    assert result.energies.tolist() == [0.1, -0.2]
-    assert result.transmission.tolist() == [[3.0, 3.0], [3.0, 3.0]]
-    assert result.channels.tolist() == [[3, 3], [3, 3]]
-    assert result.unitarity.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+def test_the_dimers_state(dimer: str) -> None:
+    state = only(read_pwcond(dimer))
+    assert (state.energy_index, state.kpoint_index) == (0, 0)
+    assert (state.energy, state.kpoint) == (0.0, (0.1, 0.2))
+    assert state.transmission == pytest.approx(1.00065935, abs=1e-9)
+    assert (state.channels, state.channels_right) == (3, None)
+    assert state.channel_transmissions == (0.80889, 0.09498, 0.09679)
+    assert state.channel_reflections == (0.19111, 0.90502, 0.90321)
+    assert state.pair_transmissions[2] == (0.08208, 0.00799, 0.00672)
+    assert state.pair_reflections[1] == (0.07807, 0.02120, 0.80575)
+    assert state.eigenchannels == (0.99994, 0.00065, 0.00007)
+    assert state.decomposed
+    assert state.both_spins
+    assert state.unitarity < 1e-12
+    assert state.channel_sum == pytest.approx(1.00066)
+    assert state.damaged is None
+    assert state.closed
 
 
-def test_the_order_in_which_energies_are_asked_for_does_not_matter(lead: str) -> None:
-    ascending = gate(lead, LEAD_ENERGIES[::-1], LEAD_WEIGHTS)
-    assert ascending.energies.tolist() == [0.1, -0.2]
+def test_a_lead_as_its_own_junction_has_no_eigenchannels_printed(outputs: dict[str, str]) -> None:
+    states = read_pwcond(outputs["lead-two-k-two-energies"]).states
+    assert [(s.energy_index, s.kpoint_index, s.energy) for s in states] == [
+        (0, 0, 0.1), (1, 0, -0.2), (0, 1, 0.1), (1, 1, -0.2),
+    ]  # fmt: skip
+    assert {(s.transmission, s.channels, s.eigenchannels, s.decomposed) for s in states} == {(3.0, 3, (), False)}
 
 
-@pytest.fixture
-def uneven(lead: str) -> str:
-    """The lead's output as if the second k-point let two of three electrons through."""
-    head, tail = lead[: lead.index("ik =          2")], lead[lead.index("ik =          2") :]
-    tail = tail.replace("Total T_j, R_j =    1.00000  0.00000", "Total T_j, R_j =    0.66667  0.33333")
-    tail = tail.replace("0.1000000   6.0000000", "0.1000000   4.0000200")
-    tail = tail.replace("-0.2000000   6.0000000", "-0.2000000   4.0000200")
-    return (head + tail).replace("0.60000E+01", "0.45000E+01")
+def test_a_single_channel_is_its_own_eigenchannel(outputs: dict[str, str]) -> None:
+    states = read_pwcond(outputs["wire-spin"]).states
+    assert [(s.decomposed, s.eigenchannels) for s in states] == [(False, (1.0,)), (False, ())] * 2
 
 
-def test_every_number_stands_at_its_k_point(uneven: str) -> None:
-    result = gate(uneven, LEAD_ENERGIES, LEAD_WEIGHTS)
-    assert result.transmission == pytest.approx(np.array([[3.0, 2.00001], [3.0, 2.00001]]))
+def test_a_shard_is_indexed_as_the_whole(outputs: dict[str, str]) -> None:
+    whole, shard = read_pwcond(outputs["wire-junction"]), read_pwcond(outputs["wire-junction-shard"])
+    assert shard.complete
+    assert shard.kpoints == whole.kpoints == ((0.0, 0.0), (0.1, 0.2))
+    assert shard.states == whole.states[4:]
+    assert [(s.energy_index, s.kpoint_index) for s in shard.states] == [(1, 1), (2, 1)]
+    # half the weight of the k-points
+    assert [t for _, t in shard.totals] == pytest.approx([0.5 * s.transmission for s in shard.states], rel=1e-4)
 
 
-@pytest.mark.parametrize("weights", [(3.0, 1.0), (1.0, 1.0), (1.0, 3.01)])
-def test_other_weights_than_those_of_the_run_are_refused(uneven: str, weights: tuple[float, float]) -> None:
-    with pytest.raises(InconsistentTransmission, match="do not follow"):
-        gate(uneven, LEAD_ENERGIES, weights)
+def test_out_of_time(outputs: dict[str, str]) -> None:
+    output = read_pwcond(outputs["wire-junction-out-of-time"])
+    assert output.out_of_time
+    assert not output.complete
+    assert output.totals == ()
+    assert [s.energy for s in output.states] == [1.0, 0.5, 0.0, -1.0, -1.5, -2.0]
+    assert all(s.closed and s.kpoint == (0.0, 0.0) for s in output.states)
+    last = output.states[-1]
+    assert (last.transmission, last.channels, last.unitarity, last.eigenchannels) == (0.0, 0, 0.0, ())
+    whole = {(s.energy, s.kpoint): s for s in read_pwcond(outputs["wire-junction"]).states}
+    assert output.states[2].transmission == whole[0.0, (0.0, 0.0)].transmission
 
 
-@pytest.mark.parametrize("reflection", ["0.19000", "0.19322", "0.09111", "0.00000"])
-def test_broken_unitarity_is_refused(dimer: str, reflection: str) -> None:
-    with pytest.raises(BrokenUnitarity, match=r"above the tolerance of 1\.00e-03"):
-        gate(edited(dimer, "0.80889  0.19111", f"0.80889  {reflection}"))
+def test_one_spin_is_not_halved(outputs: dict[str, str]) -> None:
+    # unpolarised, so that either spin has the one channel of the wire
+    output = read_pwcond(outputs["wire-spin"])
+    assert output.spin == 1
+    assert [s.transmission for s in output.states] == [1.0, 0.0, 1.0, 0.0]
+    assert output.totals == ((0.0, 1.0), (-3.0, 0.0))
+    assert not any(s.both_spins for s in output.states)
 
 
-def test_the_largest_deviation_is_kept(dimer: str) -> None:
-    text = edited(dimer, "0.80889  0.19111", "0.80889  0.19180")
-    assert gate(text).unitarity == pytest.approx(np.array([[6.9e-4]]))
-    assert gate(edited(text, "0.09498  0.90502", "0.09498  0.90422")).unitarity.max() == pytest.approx(8e-4)
-    with pytest.raises(BrokenUnitarity):
-        gate(text, tolerance=5e-4)
+def test_two_leads_have_channels_of_their_own(outputs: dict[str, str]) -> None:
+    equal = {(s.energy, s.kpoint): s.transmission for s in read_pwcond(outputs["wire-junction"]).states}
+    output = read_pwcond(outputs["wire-junction-two-leads"])
+    assert [(s.channels, s.channels_right) for s in output.states] == [(1, 1), (1, 1), (0, 0)] * 2
+    assert all(s.damaged is None for s in output.states)
+    both = [s for s in output.states if (s.energy, s.kpoint) in equal]
+    assert [s.transmission for s in both] == [equal[s.energy, s.kpoint] for s in both]
+    assert len(both) == 4
 
 
-@pytest.mark.parametrize("printed", [7.0, 6.1, 12.0])
-def test_more_transmission_than_channels_is_refused(dimer: str, printed: float) -> None:
-    text = edited(dimer, "2.0013187", f"{printed:.7f}")
-    with pytest.raises(TooMuchTransmission, match="at most 3 channels"):
-        gate(edited(text, "0.20013E+01", total(printed)))
-
-
-def test_negative_transmission_is_refused(dimer: str) -> None:
-    with pytest.raises(TooMuchTransmission, match=r"from -0\.05"):
-        gate(edited(dimer, "  2.0013187", " -0.1000000"))
-
-
-@pytest.mark.parametrize("number", ["NaN", "nan", "Infinity", "-Infinity", "*********", "1.0E+999"])
-@pytest.mark.parametrize("place", ["2.0013187", "0.80889", "0.90502"])
-def test_a_number_that_is_not_finite_is_refused(dimer: str, number: str, place: str) -> None:
-    with pytest.raises(NonFiniteTransmission):
-        gate(edited(dimer, place, number))
-
-
-def test_numbers_that_ran_together_are_refused(dimer: str) -> None:
-    with pytest.raises(RefusedTransmission):
-        gate(edited(dimer, "   0.0000000   2.0013187", "   0.0000000************"))
-    with pytest.raises(RefusedTransmission):
-        gate(edited(dimer, "0.80889  0.19111", "******************"))
-
-
-def test_a_total_that_is_not_finite_is_refused(dimer: str) -> None:
-    for word in ("NaN", "************"):
-        with pytest.raises(InconsistentTransmission):
-            gate(edited(dimer, "0.20013E+01", word))
-
-
-def test_a_channel_that_is_not_printed_is_refused(dimer: str) -> None:
-    with pytest.raises(NonFiniteTransmission):
-        gate(edited(dimer, "   Total T_j, R_j =    0.09498  0.90502\n", ""))
-    with pytest.raises(NonFiniteTransmission):
-        gate(edited(dimer, "Nchannels of the left tip =            3", "Nchannels of the left tip =            4"))
-
-
-@pytest.mark.parametrize(("energy", "kpoint"), [(1, 1), (2, 1), (1, 2), (2, 2)])
-def test_a_missing_block_is_refused(lead: str, energy: int, kpoint: int) -> None:
-    begin = lead.index(f"---  ie = {energy:10d}  ik = {kpoint:10d}")
-    end = lead.index("E-Ef(ev), T", begin)
-    with pytest.raises(IncompleteTransmission, match=r"^1 of 4 "):
-        gate(lead[:begin] + lead[lead.index("\n", end) + 1 :], LEAD_ENERGIES, LEAD_WEIGHTS)
-
-
-def test_a_block_without_its_transmission_is_refused(lead: str) -> None:
-    with pytest.raises(IncompleteTransmission):
-        gate(edited(lead, "E-Ef(ev), T(x2 spins) =   -0.2000000   6.0000000\n", ""), LEAD_ENERGIES, LEAD_WEIGHTS)
-
-
-def test_a_block_printed_twice_is_refused(dimer: str) -> None:
-    begin, end = dimer.index("---  E-Ef"), dimer.index("   T_tot")
-    block = dimer[begin:end]
-    with pytest.raises(IncompleteTransmission, match="2 blocks printed"):
-        gate(dimer[:end] + block + dimer[end:])
-    with pytest.raises(IncompleteTransmission):
-        gate(dimer[:end] + block.replace("2.0013187", "1.0000000") + dimer[end:])
-
-
-def test_two_outputs_in_one_file_are_refused(dimer: str) -> None:
-    with pytest.raises(RefusedTransmission):
-        gate(dimer + dimer)
-
-
-def test_a_block_at_another_index_is_refused(dimer: str) -> None:
-    for old, new in (("ie =          1", "ie =          2"), ("ik =          1", "ik =          0")):
-        with pytest.raises(IncompleteTransmission):
-            gate(edited(dimer, old, new))
-
-
-@pytest.mark.parametrize("energies", [(0.05,), (-0.001,), (1e-4,)])
-def test_another_energy_than_the_one_asked_for_is_refused(dimer: str, energies: tuple[float]) -> None:
-    with pytest.raises(InconsistentTransmission, match="not those that were asked for"):
-        gate(dimer, energies)
-
-
-def test_energies_in_another_order_than_asked_for_are_refused(lead: str) -> None:
-    swapped = re.sub(r"ie =          (\d)", lambda match: f"ie =          {3 - int(match.group(1))}", lead)
-    with pytest.raises(InconsistentTransmission):
-        gate(swapped, LEAD_ENERGIES, LEAD_WEIGHTS)
-
-
-def test_fewer_or_more_points_than_asked_for_are_refused(dimer: str, lead: str) -> None:
-    for energies, weights in (((0.0, -0.1), (1.0,)), ((0.0,), (1.0, 1.0))):
-        with pytest.raises(IncompleteTransmission):
-            gate(dimer, energies, weights)
-    for energies, weights in (((0.1,), LEAD_WEIGHTS), (LEAD_ENERGIES, (1.0,))):
-        with pytest.raises(IncompleteTransmission):
-            gate(lead, energies, weights)
-
-
-@pytest.mark.parametrize("word", ["0.20023E+01", "0.20003E+01", "0.20013E+00", "0.10006E+01", "0.00000E+00"])
-def test_a_total_that_is_not_the_sum_is_refused(dimer: str, word: str) -> None:
-    with pytest.raises(InconsistentTransmission, match="do not follow"):
-        gate(edited(dimer, "0.20013E+01", word))
-
-
-def test_a_total_too_few_or_too_many_is_refused(lead: str) -> None:
-    line = "   T_tot    -0.20000      0.60000E+01\n"
-    for text in (edited(lead, line, ""), edited(lead, line, 2 * line)):
-        with pytest.raises(RefusedTransmission):
-            gate(text, LEAD_ENERGIES, LEAD_WEIGHTS)
-
-
-def test_a_transmission_that_is_not_the_sum_of_its_channels_is_refused(lead: str) -> None:
-    # a point of small weight hardly shows in the total
-    with pytest.raises(InconsistentTransmission):
-        gate(edited(lead, "0.1000000   6.0000000", "0.1000000   5.8000000"), LEAD_ENERGIES, (1.0, 999.0))
-
-
-def test_a_changed_digit_of_the_transmission_is_refused_or_beyond_the_fourth(dimer: str) -> None:
-    start = dimer.index("2.0013187")
-    for offset, digit in ((o, d) for o in (0, 2, 3, 4, 5, 6, 7, 8) for d in "0123456789"):
-        text = dimer[: start + offset] + digit + dimer[start + offset + 1 :]
-        try:
-            passed = gate(text).transmission[0, 0]
-        except RefusedTransmission:
-            continue
-        assert passed == pytest.approx(1.00065935, abs=1.1e-4)
-
-
-def test_transmission_of_spin_polarised_runs_is_not_halved(dimer: str) -> None:
-    # pwcond.x says "(x2 spins)" with nspin = 1 alone; else the printed number is that of one spin, or of a spinor
-    with pytest.raises(RefusedTransmission):
-        gate(edited(dimer, "E-Ef(ev), T(x2 spins) =", "E-Ef(ev), T ="))
-
-
-def test_no_channels_is_no_transmission(dimer: str) -> None:
-    # then pwcond.x prints neither bands nor "(x2 spins)"
-    begin, end = dimer.index(" Nchannels of"), dimer.index("   T_tot")
-    nothing = " Nchannels of the left tip =            0\n\n           E-Ef(ev), T =    0.0000000   0.0000000\n"
-    text = edited(dimer[:begin] + nothing + dimer[end:], "0.20013E+01", "0.00000E+00")
-    result = gate(text)
-    assert (result.transmission[0, 0], result.channels[0, 0], result.unitarity[0, 0]) == (0.0, 0, 0.0)
-
-
-ERROR = """
- %%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%
-     Error in routine gep_x (1):
-      error on zggev
- %%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%
-
-     stopping ...
-"""
-
-
-def test_a_fatal_error_is_read_and_refused(dimer: str) -> None:
-    for text in (dimer[:10000] + ERROR, dimer + ERROR, ERROR + dimer):
-        output = read_pwcond(text)
-        assert output.error == "gep_x: error on zggev"
-        assert not output.complete
-        with pytest.raises(IncompleteTransmission):
-            gate(text)
-
-
-def test_an_output_cut_off_at_any_line_is_refused_until_it_is_complete(dimer: str, lead: str) -> None:
-    for text, energies, weights in ((dimer, (0.0,), (1.0,)), (lead, LEAD_ENERGIES, LEAD_WEIGHTS)):
-        whole = gate(text, energies, weights)
-        lines = text.splitlines(keepends=True)
-        last = next(number for number, line in enumerate(lines) if line.startswith("     PWCOND       :"))
-        for number in range(len(lines) + 1):
-            beginning = "".join(lines[:number])
-            if number <= last:
-                with pytest.raises(IncompleteTransmission):
-                    gate(beginning, energies, weights)
-            else:
-                assert np.array_equal(gate(beginning, energies, weights).transmission, whole.transmission)
-
-
-def test_an_output_cut_off_within_its_last_lines_is_refused(dimer: str) -> None:
-    begin, end = dimer.index("E-Ef(ev), T"), dimer.index("WALL")
-    for cut in range(begin, end + 4):
-        with pytest.raises(IncompleteTransmission):
-            gate(dimer[:cut])
+def test_a_closed_right_lead_transmits_nothing(outputs: dict[str, str]) -> None:
+    for state in read_pwcond(outputs["wire-closed-right-lead"]).states:
+        assert (state.transmission, state.channels, state.channels_right) == (0.0, 1, 0)
+        assert not state.conducting
+        assert state.unitarity == 0.0
+        assert state.damaged is None
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "\n", "PWCOND : WALL", "T_tot 0.0 1.0\n PWCOND : WALL", "\x00" * 100, "é" * 100],
-    ids=["empty", "blank", "timing alone", "total alone", "zeros", "letters"],
+    ("name", "routine", "kind"),
+    [
+        ("atomic-spheres", "init_orbitals", FatalKind.ATOMIC_SPHERES),
+        ("cutoffs", "do_cond", FatalKind.CUTOFFS),
+        ("cutoffs-right", "do_cond", FatalKind.CUTOFFS),
+        ("first-layer", "init_cond", FatalKind.FIRST_LAYER),
+        ("hermitian-eigenproblem", "hev_ab", FatalKind.HERMITIAN_EIGENPROBLEM),
+        ("lorb", "do_cond", FatalKind.INPUT),
+        ("no-charge-density", "read_rhog", FatalKind.PARENT_FILES),
+        ("no-save", "read_xml_file", FatalKind.PARENT_FILES),
+        ("no-wavefunctions", "read_wfc", FatalKind.PARENT_FILES),
+        ("nrztot", "in init_cond", FatalKind.NRZTOT),
+        ("pools", "pwcond", FatalKind.POOLS),
+        ("ranks", "pwcond", FatalKind.RANKS),
+        ("recover", "do_cond", FatalKind.INPUT),
+        ("start-e", "do_cond", FatalKind.SHARD_BOUNDS),
+        ("start-k", "do_cond", FatalKind.SHARD_BOUNDS),
+        ("too-few-energies", "do_cond", FatalKind.INPUT),
+        ("too-few-kpoints", "do_cond", FatalKind.INPUT),
+        ("unknown-key", "do_cond", FatalKind.INPUT),
+    ],
 )
-def test_what_is_no_output_is_refused(text: str) -> None:
-    with pytest.raises(IncompleteTransmission):
-        gate(text)
+def test_fatal_errors_that_were_provoked(fixtures: Path, name: str, routine: str, kind: FatalKind) -> None:
+    output = read_pwcond((fixtures / "pwcond" / "fatal" / f"{name}.out").read_text())
+    assert output.error is not None
+    assert (output.error.routine, output.error.kind) == (routine, kind)
+    assert len(output.error.message) > 8
+    assert not output.complete
+    assert output.states == ()
 
 
-def damaged(text: str, rng: random.Random) -> str:
-    """Cut, delete, copy, swap or overwrite something, mostly among the results."""
-    results = text.index("---  E-Ef")
-
-    def somewhere() -> int:
-        return rng.randrange(results, len(text)) if rng.random() < 0.8 else rng.randrange(len(text))
-
-    kind = rng.randrange(8)
-    at = somewhere()
-    if kind == 0:
-        return text[:at]
-    if kind == 1:
-        return text[:at] + text[at + rng.randint(1, 400) :]
-    if kind == 2:
-        lines = text.splitlines(keepends=True)
-        first = text[:at].count("\n")
-        del lines[first : first + rng.randint(1, 12)]
-        return "".join(lines)
-    if kind == 3:
-        lines = text.splitlines(keepends=True)
-        one, other = (text[: somewhere()].count("\n") for _ in range(2))
-        lines[one], lines[other] = lines[other], lines[one]
-        return "".join(lines)
-    if kind == 4:
-        lines = text.splitlines(keepends=True)
-        first = text[:at].count("\n")
-        lines[first:first] = lines[first - rng.randint(1, 30) : first]
-        return "".join(lines)
-    if kind == 5:
-        other = min(at + rng.randint(1, 40), len(text) - 1)
-        swapped = list(text)
-        swapped[at], swapped[other] = swapped[other], swapped[at]
-        return "".join(swapped)
-    if kind == 6:
-        garbage = "".join(rng.choice("0123456789.-+ENaN*= \n") for _ in range(rng.randint(1, 30)))
-        return text[:at] + garbage + text[at:]
-    raw = bytearray(text.encode())
-    for _ in range(rng.randint(1, 200)):
-        raw[rng.randrange(len(raw))] = rng.randrange(256)
-    return raw.decode("utf-8", errors="replace")
+def fatal(routine: str, message: str, code: str = "1") -> str:
+    """As errore prints it."""
+    bar = " " + 78 * "%" + "\n"
+    return f"\n{bar}     Error in routine {routine} ({code}):\n     {message}\n{bar}\n     stopping ...\n"
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_damage_never_passes_as_another_transmission(dimer: str, lead: str, seed: int) -> None:
-    rng = random.Random(seed)  # noqa: S311
-    passed = refused = 0
-    for text, energies, weights in ((dimer, (0.0,), (1.0,)), (lead, LEAD_ENERGIES, LEAD_WEIGHTS)):
-        whole = gate(text, energies, weights)
-        for _ in range(120):
-            damage = damaged(text, rng)
-            try:
-                result = gate(damage, energies, weights)
-            except RefusedTransmission:
-                refused += 1
-                continue
-            passed += 1
-            # a digit of the transmission beyond the five of the total has no second witness
-            spared = all(line in damage for line in text.splitlines() if "T(x2 spins)" in line)
-            assert result.transmission == pytest.approx(whole.transmission, abs=1e-6 if spared else 1.1e-4)
-            assert np.array_equal(result.channels, whole.channels)
-    assert passed > 20
-    assert refused > 50
+@pytest.mark.parametrize(
+    ("routine", "message", "kind"),
+    [
+        ("gep_x", "error on zggev", FatalKind.GENERALISED_EIGENPROBLEM),
+        ("gramsh", " negative norm in S ", FatalKind.GRAM_SCHMIDT),
+        ("compbs_2", "problems with the linear system", FatalKind.LINEAR_EQUATIONS),
+        ("transmit", "problems with the linear system", FatalKind.LINEAR_EQUATIONS),
+        ("pwcond", "Spin-orbit flag in left lead and scattering region do not match", FatalKind.SPIN_ORBIT),
+        ("pwcond", "Spin-orbit flag in left, right lead and scattering region do not match", FatalKind.SPIN_ORBIT),
+        ("pw_readfile", "error opening xml data file", FatalKind.PARENT_FILES),
+        ("readpp", "pseudopotential file Ag.UPF not found", FatalKind.PARENT_FILES),
+        ("pwcond", "The pwcond code with constrained magnetization is not yet available", FatalKind.OTHER),
+        ("fft_type_set", "unexpected", FatalKind.OTHER),
+    ],
+)
+def test_fatal_errors_in_the_words_of_the_sources(dimer: str, routine: str, message: str, kind: FatalKind) -> None:
+    output = read_pwcond(dimer[:10000] + fatal(routine, message, code="******"))
+    assert output.error is not None
+    assert (output.error.routine, output.error.message, output.error.kind) == (routine, message.strip(), kind)
+
+
+def test_the_first_fatal_error_counts_and_denies_completeness(dimer: str) -> None:
+    for text in (dimer + fatal("gep_x", "error on zggev"), fatal("gep_x", "error on zggev") + dimer):
+        output = read_pwcond(text + fatal("hev_ab", "info =/= 0"))
+        assert output.error is not None
+        assert output.error.kind is FatalKind.GENERALISED_EIGENPROBLEM
+        assert not output.complete
+
+
+def test_an_error_closes_the_state_before_it(dimer: str) -> None:
+    head = dimer[: dimer.index("   T_tot")]
+    assert not only(read_pwcond(head)).closed
+    assert replace(only(read_pwcond(head)), closed=True) == only(read_pwcond(head + fatal("gep_x", "error on zggev")))
+
+
+def test_a_state_says_what_is_wrong_with_it(dimer: str) -> None:
+    for old, new, why in (
+        ("    2 -->     1     0.08054     0.07807\n", "", "2 -->     2"),
+        ("   Total T_j, R_j =    0.09498  0.90502\n", "", "3 -->     1"),
+        ("  -0.3938474  -0.0000000   0.0000000\n", "", "propagating states"),
+        ("#    2  0.00000  0.00065\n", "", "#    3"),
+        ("                      0.19088\n", "", "eigenchannels"),
+        ("E-Ef(ev), T(x2 spins) =    0.0000000", "E-Ef(ev), T(x2 spins) =    0.1000000", "E-Ef"),
+        ("#    2  0.00000", "#    2  0.10000", "#    2"),
+        (" to transmit\n", " to transmit\n something else\n", "something else"),
+    ):
+        damaged = only(read_pwcond(edited(dimer, old, new))).damaged
+        assert damaged is not None, why
+        assert why in damaged
+
+
+def test_off_diagonal_elements_of_the_s_matrix(dimer: str) -> None:
+    # sunitary prints those of S^+ S that are off by more than 1e-4, diagonal ones as well
+    lines = " to transmit\n    1    1   1.0005000\n    1    2   0.0003100\n    2    1   0.0003000\n"
+    state = only(read_pwcond(edited(dimer, " to transmit\n", lines)))
+    assert (state.overlap, state.damaged) == (0.00031, None)
+    assert only(read_pwcond(dimer)).overlap == 0.0
+
+
+def test_energies_as_the_outer_loop_and_projections_on_orbitals(outputs: dict[str, str]) -> None:
+    # loop_ek builds the basis below each header; orbj_in, orbj_fin print after the eigenchannels
+    output = read_pwcond(outputs["wire-junction-loop-ek"])
+    assert output.complete
+    assert [(s.energy_index, s.kpoint_index) for s in output.states] == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1),
+        (2, 0),
+        (2, 1),
+    ]
+    assert all(s.damaged is None and s.decomposed for s in output.states)
+    # its size follows the energy, so that T does, a little
+    assert output.n2d == (34, 36, 32, 34, 32, 36)
+    whole = {(s.energy, s.kpoint): s.transmission for s in read_pwcond(outputs["wire-junction"]).states}
+    assert [s.transmission for s in output.states[:2]] == [whole[s.energy, s.kpoint] for s in output.states[:2]]
+    for state in output.states[2:]:
+        assert state.transmission == pytest.approx(whole[state.energy, state.kpoint], abs=1e-3)
+
+
+def test_a_number_that_lost_a_digit_is_none(dimer: str) -> None:
+    assert math.isnan(only(read_pwcond(edited(dimer, "   2.0013187\n", "   2.001318\n"))).transmission)
+    assert math.isnan(only(read_pwcond(edited(dimer, "  2.0013187\n", "***********\n"))).transmission)
+    assert math.isnan(only(read_pwcond(edited(dimer, "0.80889  0.19111", "    NaN  0.19111"))).unitarity)
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"), [("0.59s", 0.59), ("1m 4.63s", 64.63), ("1h12m", 4320.0), ("1d 2h 3m", 93780.0)]
+)
+def test_wall_times(dimer: str, words: str, seconds: float) -> None:
+    line = next(line for line in dimer.splitlines() if line.startswith("     PWCOND       :"))
+    assert read_pwcond(edited(dimer, line, f"     PWCOND       :  {words} CPU  {words} WALL")).wall_seconds == seconds
+
+
+def test_ranks(dimer: str) -> None:
+    several = edited(dimer, "running on     1 processors", "running on     4 processors")
+    assert read_pwcond(several).n_ranks == 4
+
+
+@pytest.mark.parametrize(
+    ("piece", "megabytes"),
+    [("x", 10), ("*", 10), ("1", 10), (" ", 10), ("\x00", 10), ("\n", 10), ("-\n", 1), ("     \n", 1), ("#\n", 1),
+     ("---  E-Ef\n", 1), ("     Error in routine \n", 1)],
+)  # fmt: skip
+def test_garbage_is_read_in_linear_time(dimer: str, piece: str, megabytes: int) -> None:
+    garbage = piece * (megabytes * 1_000_000 // len(piece))
+    begin = time.process_time()
+    for text in (garbage, dimer[: dimer.index(" Nchannels")] + garbage):
+        assert not read_pwcond(text).complete
+    assert time.process_time() - begin < 4
+
+
+def test_a_line_without_its_end_is_not_read(dimer: str) -> None:
+    line = " ngper, n2d =          125         104\n"
+    end = dimer.index(line) + len(line) - 2
+    assert read_pwcond(dimer[:end]).n2d == ()
+    assert read_pwcond(dimer[: end + 2]).n2d == (104,)
+    closing = dimer.index("6.31s WALL") + len("6.31s WALL")
+    assert not read_pwcond(dimer[:closing]).complete
+    assert read_pwcond(dimer[: closing + 1]).complete

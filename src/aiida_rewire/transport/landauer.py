@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import spence
+
+from aiida_rewire.errors import InvalidInput
 
 ELEMENTARY_CHARGE = 1.602176634e-19
 """C, exact (SI 2019)."""
@@ -11,8 +14,17 @@ ELEMENTARY_CHARGE = 1.602176634e-19
 PLANCK_CONSTANT = 6.62607015e-34
 """J s, exact (SI 2019)."""
 
+BOLTZMANN_CONSTANT = 1.380649e-23
+"""J/K, exact (SI 2019)."""
+
 CONDUCTANCE_QUANTUM = 2 * ELEMENTARY_CHARGE**2 / PLANCK_CONSTANT
 """G0 = 2 e^2/h in siemens, 77.48 µS."""
+
+THERMAL_MARGIN = 10.0
+"""kT beyond the bias window within which T(E) must be known; f differs from 0 or 1 by 5e-5 there."""
+
+WINDOW_ROUNDING = 1e-9
+"""eV."""
 
 
 def k_average(transmission: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -34,3 +46,114 @@ def k_average(transmission: NDArray[np.float64], weights: NDArray[np.float64]) -
         raise ValueError(f"weights = {weights.tolist()}: must be positive; correct the list of k-points")
     averaged: NDArray[np.float64] = transmission @ (weights / weights.sum())
     return averaged
+
+
+def landauer_current(
+    energies_ev: ArrayLike,
+    transmission: ArrayLike,
+    voltages_v: ArrayLike,
+    *,
+    temperature_k: float,
+    lead_shift: float = 0.5,
+) -> NDArray[np.float64]:
+    """Landauer current of a transmission that does not depend on the bias.
+
+    I(V) = (2e/h) ∫ T(E) [f(E - s eV) - f(E + (1 - s) eV)] dE, with T(E) linear between the energies. The integral
+    of the piecewise linear T(E) is exact at every temperature: no grid of its own, however sharp the Fermi steps.
+    Beyond the energies, more than 10 kT outside the window, T(E) goes on with its last value.
+
+    Parameters
+    ----------
+    energies_ev
+        eV from E_F in any order, shape (E,).
+    transmission
+        T(E) per spin, dimensionless, shape (E,).
+    voltages_v
+        Bias, V, any shape; I has the sign of V.
+    temperature_k
+        Of the electrons in the leads, K; 0 for sharp steps.
+    lead_shift
+        s, the share of eV by which the lead that emits the electrons (for V > 0) is raised; the other is lowered
+        by the rest. 0.5 is the symmetric drop.
+
+    Returns
+    -------
+    ndarray
+        I in A, the shape of ``voltages_v``.
+
+    Raises
+    ------
+    InvalidInput
+        If an input is out of bounds, or the window with 10 kT on each side reaches beyond the energies.
+
+    Notes
+    -----
+    S. Datta, Electronic Transport in Mesoscopic Systems (1995), section 2.5. With F the antiderivative of T, I is
+    (2e/h) times the difference of F, averaged with -df/dE, at the two chemical potentials. The average of a kink of
+    T at E_i gives -(kT)^2 Li2(-exp((mu - E_i)/kT)).
+    """
+    energies, values = _spectrum(energies_ev, transmission)
+    voltages = np.asarray(voltages_v, dtype=float)
+    if not np.isfinite(voltages).all():
+        raise InvalidInput("voltages", voltages.tolist(), "finite, V", "correct the list")
+    if not 0 <= temperature_k < np.inf:
+        raise InvalidInput("temperature_k", temperature_k, "0 K or above", "0 gives sharp Fermi steps")
+    if not 0 <= lead_shift <= 1:
+        raise InvalidInput("lead_shift", lead_shift, "from 0 to 1", "0.5 is the symmetric drop")
+    thermal_energy = BOLTZMANN_CONSTANT * temperature_k / ELEMENTARY_CHARGE
+    source, drain = lead_shift * voltages, (lead_shift - 1) * voltages
+    potentials = np.concatenate([source.ravel(), drain.ravel()])
+    if not len(potentials):
+        return np.zeros(voltages.shape)
+    margin = THERMAL_MARGIN * thermal_energy
+    lowest, highest = potentials.min() - margin, potentials.max() + margin
+    if lowest < energies[0] - WINDOW_ROUNDING or highest > energies[-1] + WINDOW_ROUNDING:
+        raise InvalidInput(
+            "energies",
+            f"from {energies[0]:g} to {energies[-1]:g} eV",
+            f"from {lowest:.4g} eV or below to {highest:.4g} eV or above for up to {np.abs(voltages).max():g} V"
+            f" at {temperature_k:g} K",
+            "compute T(E) in this range, or take smaller voltages",
+        )
+    integral = _averaged_antiderivative(energies, values, potentials, thermal_energy)
+    above, below = np.split(integral, 2)
+    return CONDUCTANCE_QUANTUM * (above - below).reshape(voltages.shape)
+
+
+def _spectrum(energies_ev: ArrayLike, transmission: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return energies, ascending, and T(E) in that order."""
+    energies, values = np.asarray(energies_ev, dtype=float), np.asarray(transmission, dtype=float)
+    if energies.ndim != 1 or not len(energies) or values.shape != energies.shape:
+        raise InvalidInput(
+            "transmission",
+            f"of shape {values.shape} for energies of shape {energies.shape}",
+            "one number for each of at least one energy",
+            "average it over the k-points first",
+        )
+    if not (np.isfinite(energies).all() and np.isfinite(values).all()):
+        raise InvalidInput("transmission", "a number that is not finite", "finite at finite energies", "leave it out")
+    order = np.argsort(energies)
+    if (np.diff(energies[order]) <= 0).any():
+        raise InvalidInput("energies", energies.tolist(), "free of repetitions", "list each once")
+    return energies[order], values[order]
+
+
+def _averaged_antiderivative(
+    energies: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.float64], thermal_energy: float
+) -> NDArray[np.float64]:
+    """Antiderivative of the piecewise linear T (eV), averaged over -df/dE of width kT (eV) around each of ``at``."""
+    slopes = np.concatenate([[0.0], np.diff(values) / np.diff(energies), [0.0]])
+    known = np.concatenate([[0.0], np.cumsum(np.diff(energies) * (values[1:] + values[:-1]) / 2)])
+    segment = np.searchsorted(energies, at, side="right")
+    start = np.maximum(segment - 1, 0)
+    distance = at - energies[start]
+    sharp: NDArray[np.float64] = known[start] + distance * (values[start] + slopes[segment] * distance / 2)
+    if thermal_energy == 0:
+        return sharp
+    # what smearing adds for a kink at distance y kT: -Li2(-e^y) - max(y, 0)^2 / 2, without overflow
+    y = (at[:, None] - energies) / thermal_energy
+    tail = -spence(1 + np.exp(-np.abs(y)))
+    smeared: NDArray[np.float64] = sharp + thermal_energy**2 * (
+        np.pi**2 / 6 * slopes[segment] - np.where(y >= 0, tail, -tail) @ np.diff(slopes)
+    )
+    return smeared

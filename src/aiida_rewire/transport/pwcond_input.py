@@ -8,23 +8,60 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_rewire.errors import InvalidInput
+
 OWNED_KEYS = frozenset(
     {
         "outdir", "prefixt", "prefixl", "prefixs", "prefixr", "tran_prefix", "tran_file", "save_file", "fil_loc",
         "band_file", "max_seconds", "recover", "lread_cond", "lwrite_cond", "lread_loc", "lwrite_loc",
         "start_k", "last_k", "start_e", "last_e", "ikind", "bdl", "bds", "bdr", "energy0", "denergy", "nenergy",
+        "iofspin", "loop_ek",
     }
 )  # fmt: skip
-"""Keys of INPUTCOND that the plugin sets itself, or that print wrong numbers (``recover``, ``lread_cond``)."""
+"""Keys of INPUTCOND that the plugin sets itself, or that print wrong numbers (``recover``, ``lread_cond``), or
+others in another shard (``loop_ek``: a basis of its own for each energy)."""
 
 FREE_KEYS = frozenset(
     {
-        "iofspin", "llocal", "ecut2d", "ewind", "epsproj", "orbj_in", "orbj_fin",
-        "nz1", "cutplot", "delgep", "tk_plot", "loop_ek", "iverbosity",
+        "llocal", "ecut2d", "ewind", "epsproj", "orbj_in", "orbj_fin",
+        "nz1", "cutplot", "delgep", "tk_plot", "iverbosity",
     }
 )  # fmt: skip
 """The other keys of INPUTCOND (Quantum ESPRESSO 6.7, ``INPUT_PWCOND``), but those for scattering states in
 space (``lorb``, ``lorb3d``, ``lcharge``), whose output has more than transmissions."""
+
+
+BOUNDS = {"ewind": (0.0, 100.0), "epsproj": (0.0, 0.1), "nz1": (1, 1000), "ecut2d": (0.0, 1e4)}
+"""Lowest and highest value of numerical keys. With ``epsproj = 1`` pwcond.x prints T = 0 without a word."""
+
+
+def check_parameters(parameters: Mapping[str, object]) -> None:
+    """Refuse keys and values that pwcond.x does not know, that the plugin sets, or that print wrong numbers.
+
+    Raises
+    ------
+    InvalidInput
+        Names the key.
+    """
+    owned = sorted(set(parameters) & OWNED_KEYS)
+    if owned:
+        raise InvalidInput("parameters", ", ".join(owned), "left to the plugin, which sets them", "remove them")
+    unknown = sorted(set(parameters) - FREE_KEYS)
+    if unknown:
+        known = ", ".join(sorted(FREE_KEYS))
+        raise InvalidInput("parameters", ", ".join(unknown), f"among {known}", "correct the key")
+    for key, value in parameters.items():
+        try:
+            fortran_value(value)
+        except TypeError as error:
+            raise InvalidInput(
+                f"parameters.{key}", repr(value), "a number, a logical or a word", str(error)
+            ) from error
+        if key in BOUNDS:
+            low, high = BOUNDS[key]
+            number = not isinstance(value, bool) and isinstance(value, int if key == "nz1" else (int, float))
+            if not number or not low <= float(str(value)) <= high:
+                raise InvalidInput(f"parameters.{key}", repr(value), f"from {low:g} to {high:g}", "correct it")
 
 
 def fortran_value(value: object) -> str:

@@ -1,242 +1,174 @@
-"""Reading the output of pwcond.x, and the gates that a transmission must pass."""
+"""Reading the standard output of pwcond.x; what may be believed of it is decided in ``gates``."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
-import numpy as np
-from numpy.typing import NDArray
+from aiida_rewire.transport.pwcond_errors import FatalError, FatalKind, fatal_error
+from aiida_rewire.transport.pwcond_state import ELECTRONS_PER_CHANNEL, ScatteringState, fixed, read_state
 
-SPINS_PRINTED = 2
-"""With nspin = 1 pwcond.x prints the transmission of both spins, and says so but for no channels."""
+__all__ = ["FatalError", "FatalKind", "PwcondOutput", "ScatteringState", "read_pwcond"]
 
-CHANNEL_ROUNDING = 1e-5
-"""T_j is printed to five decimals."""
+LONGEST_LINE = 400
+"""Characters; pwcond.x prints its lists in lines of up to a hundred, and paths."""
 
-ENERGY_TOLERANCE = 1e-5
-"""eV; pwcond.x prints seven decimals."""
-
-NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[Nn]a[Nn]|[-+]?[Ii]nf\w*|\*+)"
-BLOCK_LINE = re.compile(r"^---\s+ie =\s*(\d{1,9})\s+ik =\s*(\d{1,9})\s*$", re.MULTILINE)
-CHANNELS_LINE = re.compile(r"^\s*Nchannels of the left tip\s*=\s*(\d{1,9})\s*$", re.MULTILINE)
-TRANSMISSION_LINE = re.compile(rf"E-Ef\(ev\), T(\(x2 spins\))?\s*=\s*{NUMBER}\s+{NUMBER}")
-CHANNEL_LINE = re.compile(rf"Total T_j, R_j\s*=\s*{NUMBER}\s+{NUMBER}")
-TOTAL_LINE = re.compile(rf"^\s*T_tot\s+{NUMBER}\s+{NUMBER}", re.MULTILINE)
-WALL_LINE = re.compile(r"^\s*PWCOND\s*:.*WALL", re.MULTILINE)
-ERROR_LINE = re.compile(r"Error in routine\s+(\S+)\s*\(([^)]*)\):\s*\n\s*(.*)")
-
-
-@dataclass(frozen=True)
-class ScatteringState:
-    """What pwcond.x printed for one k-point at one energy.
-
-    Attributes
-    ----------
-    energy_index, kpoint_index
-        Place in the lists of the input file, from 0.
-    energy
-        eV from the Fermi energy.
-    transmission
-        Per spin, dimensionless.
-    channels
-        Propagating channels of the left lead.
-    unitarity
-        Largest |T_j + R_j - 1| of the channels; 0 without channels.
-    channel_sum
-        Sum of the T_j of the channels: the transmission per spin again, to five decimals a channel.
-    """
-
-    energy_index: int
-    kpoint_index: int
-    energy: float
-    transmission: float
-    channels: int
-    unitarity: float
-    channel_sum: float
+VERSION = re.compile(r" {5}Program PWCOND v\.(\S+) starts on")
+RANKS = re.compile(r" {5}(?:Parallel version .*running on|Number of MPI processes:)\s+([0-9]{1,9})\b")
+MEMORY = re.compile(r" {5}Estimated max dynamical RAM per process\s+>\s+([0-9]{1,9}\.?[0-9]{0,9})\s*([MG])B\s*$")
+SPIN = re.compile(r" {9}LSDA calculations, spin index =\s*([12])\s*$")
+KPOINTS = re.compile(r" {5}number of k_\|\| points=\s*([0-9]{1,9})\s*$")
+KPOINT = re.compile(r" {8}k\(([ 0-9*]{5})\) = \((.{12})(.{12})\), wk =(.{12})\s*$")
+BASIS = re.compile(r" ngper,(?: ngper\*npol,)? n2d =\s+(?:[0-9]{1,9}\s+){1,2}([0-9]{1,9})\s*$")
+TOTAL = re.compile(r" {3}T_tot(.{12}) {3}(.{14})\s*$")
+TOTAL_VALUE = re.compile(r" *(-?0?\.[0-9]{5})(?:E([-+][0-9]{2})|([-+][0-9]{3}))")
+CLOCK = re.compile(r" {5}(\S{1,12}) *:.{1,20}CPU(.{1,20})WALL")
+CLOCK_PART = re.compile(r"([0-9]{1,9}\.?[0-9]{0,3})([dhms])")
+ERROR = re.compile(r" *Error in routine (.{1,60}) \([-0-9*]{1,12}\):")
+OUT_OF_TIME = "Maximum CPU time exceeded"
+SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 @dataclass(frozen=True)
 class PwcondOutput:
-    """The output in short.
+    """The output.
 
     Attributes
     ----------
     version
         As printed.
     complete
-        Whether the last total and the closing timing are there; pwcond.x never prints JOB DONE.
+        Whether the last total and the closing timing are there and no error: pwcond.x never prints JOB DONE.
+    out_of_time
+        Whether it stopped itself after ``max_seconds``; then it prints no totals.
     error
-        ``routine: message`` of the first fatal error.
+        The first fatal error.
     states
         Those whose transmission was printed, in that order.
     totals
-        Pairs of energy (eV) and k-summed transmission per spin as pwcond.x prints them, to five digits.
+        Pairs of energy (eV) and k-summed transmission per spin as pwcond.x prints them, to five digits; a
+        shard's are its share of the sum over all k-points.
+    spin
+        1 or 2 in a spin-polarised run: the transmissions are those of this spin (``iofspin``).
+    kpoints, weights
+        As printed: crystal coordinates (kx, ky) of the whole list, and weights that sum to one.
+    n2d
+        Size of the two-dimensional basis, one for each k-point that was begun; with ``loop_ek`` for each state.
+    n_ranks
+        MPI ranks.
+    wall_seconds
+        Wall time of the whole run.
+    timings
+        Wall seconds by routine.
+    memory_mb
+        Memory per rank; None in versions that print none, such as 6.7.
     """
 
-    version: str | None
-    complete: bool
-    error: str | None
-    states: tuple[ScatteringState, ...] = field(default=())
-    totals: tuple[tuple[float, float], ...] = field(default=())
-
-
-class RefusedTransmission(ValueError):
-    """A transmission that must not be stored. Its class says which gate refused it."""
-
-
-class IncompleteTransmission(RefusedTransmission):
-    """A k-point or an energy is missing, or double."""
-
-
-class InconsistentTransmission(RefusedTransmission):
-    """Numbers that contradict each other, or the input."""
-
-
-class NonFiniteTransmission(RefusedTransmission):
-    """A number that is not finite."""
-
-
-class BrokenUnitarity(RefusedTransmission):
-    """T_j + R_j is not one."""
-
-
-class TooMuchTransmission(RefusedTransmission):
-    """More transmission than channels, or less than none."""
-
-
-def _number(word: str) -> float:
-    try:
-        return float(word.replace("d", "e").replace("D", "e"))
-    except ValueError:
-        return float("nan")
+    version: str | None = None
+    complete: bool = False
+    out_of_time: bool = False
+    error: FatalError | None = None
+    states: tuple[ScatteringState, ...] = ()
+    totals: tuple[tuple[float, float], ...] = ()
+    spin: int | None = None
+    kpoints: tuple[tuple[float, float], ...] = ()
+    weights: tuple[float, ...] = ()
+    n2d: tuple[int, ...] = ()
+    n_ranks: int | None = None
+    wall_seconds: float | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+    memory_mb: float | None = None
 
 
 def read_pwcond(text: str) -> PwcondOutput:
-    """Read the standard output of pwcond.x for ikind = 1; never raises on what the text holds.
+    """Read the standard output of pwcond.x; never raises, whatever the text holds.
 
     Parameters
     ----------
     text
         Standard output.
     """
-    version = re.search(r"Program PWCOND v\.(\S+)", text)
-    error = ERROR_LINE.search(text)
-    starts = [match.start() for match in BLOCK_LINE.finditer(text)]
-    blocks = [text[a:b] for a, b in pairwise([*starts, len(text)])]
-    states = [state for block in blocks if (state := _read_block(block)) is not None]
-    totals = [(_number(e), _number(t) / SPINS_PRINTED) for e, t in TOTAL_LINE.findall(text)]
+    # a line that lacks its end may lack digits as well
+    *lines, rest = text.split("\n")
+    lines = [line if len(line) <= LONGEST_LINE else LONGEST_LINE * "?" for line in lines if line]
+    whole = [line for line in lines if line.startswith(("     ", "   T_tot", " ngper"))]
+    states = tuple(_states([*lines, rest[:LONGEST_LINE]] if rest else lines))
+    printed = [(fixed(m.group(1), 5), _total(m.group(2))) for m in _matches(TOTAL, whole)]
+    per_spin = ELECTRONS_PER_CHANNEL if any(state.both_spins for state in states) else 1
+    timings = {m.group(1): _seconds(m.group(2)) for m in _matches(CLOCK, whole)}
+    wall = timings.pop("PWCOND", None)
+    error = _error(lines)
+    kpoints = _kpoints(whole)
+    version, ranks, memory, spin = (next(_matches(p, whole), None) for p in (VERSION, RANKS, MEMORY, SPIN))
     return PwcondOutput(
         version=version.group(1) if version else None,
-        complete=bool(totals) and WALL_LINE.search(text) is not None and error is None,
-        error=f"{error.group(1)}: {error.group(3).strip()}" if error else None,
-        states=tuple(states),
-        totals=tuple(totals),
+        complete=bool(printed) and wall is not None and error is None,
+        out_of_time=any(line.strip() == OUT_OF_TIME for line in whole),
+        error=error,
+        states=states,
+        totals=tuple((energy, total / per_spin) for energy, total in printed),
+        spin=int(spin.group(1)) if spin else None,
+        kpoints=tuple((kx, ky) for kx, ky, _ in kpoints),
+        weights=tuple(weight for _, _, weight in kpoints),
+        n2d=tuple(int(m.group(1)) for m in _matches(BASIS, whole)),
+        n_ranks=int(ranks.group(1)) if ranks else None,
+        wall_seconds=wall,
+        timings=timings,
+        memory_mb=float(memory.group(1)) * (1024.0 if memory.group(2) == "G" else 1.0) if memory else None,
     )
 
 
-def _read_block(block: str) -> ScatteringState | None:
-    place, channels, line = (p.search(block) for p in (BLOCK_LINE, CHANNELS_LINE, TRANSMISSION_LINE))
-    if place is None or channels is None or line is None:
-        return None
-    count = int(channels.group(1))
-    pairs = [(_number(t), _number(r)) for t, r in CHANNEL_LINE.findall(block)]
-    balance = np.array([t + r - 1.0 for t, r in pairs])
-    # a NaN among the channels stays one; a channel that is not printed is one as well
-    unitarity = float(np.abs(balance).max(initial=0.0)) if len(balance) == count else float("nan")
-    return ScatteringState(
-        energy_index=int(place.group(1)) - 1,
-        kpoint_index=int(place.group(2)) - 1,
-        energy=_number(line.group(2)),
-        transmission=_number(line.group(3)) / (SPINS_PRINTED if line.group(1) else 1),
-        channels=count,
-        unitarity=unitarity,
-        channel_sum=sum(t for t, _ in pairs),
-    )
+def _matches(pattern: re.Pattern[str], lines: Sequence[str]) -> Iterator[re.Match[str]]:
+    return (match for line in lines if (match := pattern.match(line)))
 
 
-@dataclass(frozen=True)
-class Transmission:
-    """Transmission on the whole (energy, k) grid.
-
-    Attributes
-    ----------
-    energies
-        eV from the Fermi energy, descending, shape (n_energies,).
-    transmission, channels, unitarity
-        Per spin, shape (n_energies, n_kpoints).
-    """
-
-    energies: NDArray[np.float64]
-    transmission: NDArray[np.float64]
-    channels: NDArray[np.int64]
-    unitarity: NDArray[np.float64]
+def _states(lines: Sequence[str]) -> Iterator[ScatteringState]:
+    begin: int | None = None
+    for number, line in enumerate(lines):
+        if not _ends_state(line, 0 if begin is None else number - begin):
+            continue
+        if begin is not None and (state := read_state(lines[begin:number], closed=True)):
+            yield state
+        begin = number if line.startswith("---  E-Ef") else None
+    if begin is not None and (state := read_state(lines[begin:], closed=False)):
+        yield state
 
 
-def gate_transmission(
-    output: PwcondOutput,
-    energies: Sequence[float],
-    weights: NDArray[np.float64],
-    *,
-    unitarity_tolerance: float,
-) -> Transmission:
-    """Arrange the transmission on its grid, or refuse it.
+def _ends_state(line: str, length: int) -> bool:
+    """Tell what comes after a state; with ``loop_ek`` the basis is printed below its header."""
+    if line.startswith(" ngper"):
+        return length > 3
+    ends = ("---  E-Ef", "   T_tot", "     PWCOND  ", " %%%%", "     Error in routine", "     " + OUT_OF_TIME)
+    return line.startswith(ends)
 
-    Parameters
-    ----------
-    output
-        What pwcond.x printed.
-    energies
-        The energies that were asked for, eV.
-    weights
-        Weights of the k-points that were asked for, shape (n_kpoints,).
-    unitarity_tolerance
-        Largest |T_j + R_j - 1| to accept.
 
-    Raises
-    ------
-    IncompleteTransmission, InconsistentTransmission, NonFiniteTransmission, TooMuchTransmission, BrokenUnitarity
-        The gate that refused.
-    """
-    wanted = np.sort(np.asarray(energies, dtype=float))[::-1]
-    shape = (len(wanted), len(weights))
-    places = {(state.energy_index, state.kpoint_index): state for state in output.states}
-    grid = [(e, k) for e in range(shape[0]) for k in range(shape[1])]
-    missing = [place for place in grid if place not in places]
-    if missing or len(output.states) != len(grid) or not output.complete:
-        raise IncompleteTransmission(
-            f"{len(missing)} of {len(grid)} (energy, k) pairs are missing, "
-            f"{len(output.states)} blocks printed{'' if output.complete else '; the output is cut off'}"
-        )
-    states = [places[place] for place in grid]
-    found = np.array([state.energy for state in states]).reshape(shape)
-    if not np.allclose(found, wanted[:, None], rtol=0, atol=ENERGY_TOLERANCE):
-        raise InconsistentTransmission("the energies in the output are not those that were asked for")
-    transmission = np.array([state.transmission for state in states]).reshape(shape)
-    channels = np.array([state.channels for state in states]).reshape(shape)
-    unitarity = np.array([state.unitarity for state in states]).reshape(shape)
-    if not (np.isfinite(transmission).all() and np.isfinite(unitarity).all()):
-        raise NonFiniteTransmission("a transmission or a channel's T_j + R_j is not a finite number")
-    excess = float((transmission - channels).max())
-    if excess > unitarity_tolerance * max(1, int(channels.max())) or transmission.min() < -unitarity_tolerance:
-        raise TooMuchTransmission(
-            f"T per spin from {transmission.min():.5f} to {transmission.max():.5f} with at most "
-            f"{channels.max()} channels"
-        )
-    sums = np.array([state.channel_sum for state in states]).reshape(shape)
-    if (np.abs(transmission - sums) > CHANNEL_ROUNDING * (channels + 1)).any():
-        raise InconsistentTransmission(
-            "a transmission is not what its channels sum to: not printed for both spins, or damaged"
-        )
-    if unitarity.max() > unitarity_tolerance:
-        raise BrokenUnitarity(
-            f"|T_j + R_j - 1| is up to {unitarity.max():.2e}, above the tolerance of {unitarity_tolerance:.2e}"
-        )
-    totals = np.array([total for _, total in output.totals])
-    summed = transmission @ (weights / weights.sum())
-    # T_tot is printed to five significant digits, so that half a unit of the last is up to 5e-5 of it
-    if len(totals) != len(wanted) or not np.allclose(totals, summed, rtol=1e-4, atol=1e-7):
-        raise InconsistentTransmission("the k-summed transmissions printed do not follow from those of the k-points")
-    return Transmission(wanted, transmission, channels, unitarity)
+def _total(word: str) -> float:
+    match = TOTAL_VALUE.fullmatch(word)
+    return float(f"{match.group(1)}e{match.group(2) or match.group(3)}") if match else math.nan
+
+
+def _seconds(word: str) -> float:
+    """Add up ``1d 2h 3m``, ``1h12m``, ``1m 4.63s`` or ``0.59s``."""
+    return sum(float(number) * SECONDS[unit] for number, unit in CLOCK_PART.findall(word))
+
+
+def _kpoints(lines: Sequence[str]) -> list[tuple[float, float, float]]:
+    """Read the first list of k-points: those below the line that counts them."""
+    begin = next((number for number, line in enumerate(lines) if KPOINTS.match(line)), len(lines))
+    found: list[tuple[float, float, float]] = []
+    for line in lines[begin + 2 :]:
+        match = KPOINT.match(line)
+        if match is None:
+            break
+        found.append((fixed(match.group(2), 7), fixed(match.group(3), 7), fixed(match.group(4), 7)))
+    return found
+
+
+def _error(lines: Sequence[str]) -> FatalError | None:
+    for number, line in enumerate(lines):
+        if "Error in routine" in line and (match := ERROR.match(line)):
+            message = lines[number + 1].strip() if number + 1 < len(lines) else ""
+            return fatal_error(match.group(1), "" if message.startswith("%%%%") else message)
+    return None
