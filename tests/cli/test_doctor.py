@@ -67,7 +67,7 @@ def by_name(result: Result) -> Checks:
 def test_this_machine_in_an_empty_folder(doctor: Doctor, tmp_path: Path) -> None:
     found = by_name(doctor("--json"))
     assert list(found) == [
-        *("Python", "cores", "disk", "ps", "pw.x", "pwcond.x", "ld1.x", "BLAS", "lmp"),
+        *("Python", "cores", "disk", "ps", "pw.x", "pp.x", "pwcond.x", "ld1.x", "BLAS", "lmp"),
         *("mpirun of pw.x", "mpirun of lmp", "profile"),
     ]
     pw = shutil.which("pw.x")
@@ -98,7 +98,7 @@ def test_without_quantum_espresso_names_the_command(
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     result = doctor()
     assert result.exit_code == 1
-    for name in ("pw.x", "pwcond.x", "ld1.x"):
+    for name in ("pw.x", "pp.x", "pwcond.x", "ld1.x"):
         assert f"failure  {name:15} not on PATH" in result.output
     assert result.output.count("sudo apt install quantum-espresso") == 3
     assert "conda install -c conda-forge qe" in result.output

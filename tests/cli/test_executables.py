@@ -62,7 +62,7 @@ def test_real_quantum_espresso_says_its_version_and_leaves_no_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("pw.x", "pwcond.x", "ld1.x"):
+    for name in ("pw.x", "pp.x", "pwcond.x", "ld1.x"):
         path = executables.find_executable(name)
         assert path is not None
         version = executables.qe_version(path)
