@@ -21,7 +21,7 @@ setup: codes $(VENV)/.ready
 # graphviz, for `verdi node graph generate`, only where it can be installed: nothing else needs it.
 codes:
 	@wanted=""; \
-	for program in pw.x pwcond.x ld1.x; do \
+	for program in pw.x pp.x pwcond.x ld1.x; do \
 	  command -v $$program >/dev/null 2>&1 || wanted="quantum-espresso libopenblas0-pthread"; \
 	done; \
 	[ -x $(BIN)/python ] || $(PYTHON) -c 'import ensurepip, venv' >/dev/null 2>&1 || wanted="$$wanted python3-venv"; \

@@ -1,6 +1,5 @@
 """What reaches LAMMPS, and what is refused before."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,20 +27,12 @@ GROUPS = {
 
 
 @pytest.fixture(scope="module")
-def inputs(cluster: orm.Computer) -> dict[str, Any]:
+def inputs(cluster: orm.Computer, potential: LammpsPotentialData) -> dict[str, Any]:
     """Inputs of a run of two small tips."""
     tips = build_tips(base_side=3, gap=5.0)
     structure = orm.StructureData(pbc=[False] * 3)
     for position, region in zip(tips.positions.tolist(), tips.regions, strict=True):
         structure.append_atom(position=position, symbols="Ag", name=str(region))
-    potential = LammpsPotentialData.get_or_create(
-        source=io.BytesIO(force_field_text(silver_parameters()).encode()),
-        filename="ag.txt",
-        pair_style="reaxff",
-        species=["Ag"],
-        atom_style="charge",
-        units="real",
-    )
     return {
         "code": orm.InstalledCode(computer=cluster, filepath_executable="/bin/true", label="lmp"),
         "structure": structure,

@@ -7,7 +7,7 @@ from aiida import orm
 from aiida.common.links import LinkType
 from aiida.plugins import CalculationFactory
 
-ENTRY_POINTS = ("rewire.ld1", "rewire.md", "rewire.pw", "rewire.pwcond")
+ENTRY_POINTS = ("rewire.ld1", "rewire.md", "rewire.pw", "rewire.pwcond", "rewire.readback")
 
 
 def finished(entry_point: str, computer: orm.Computer, scratch: Path, exit_status: int) -> orm.CalcJobNode:

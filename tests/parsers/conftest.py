@@ -20,13 +20,6 @@ class Parsed:
     message: str
 
 
-@pytest.fixture(scope="session")
-def cluster(aiida_profile: Any) -> orm.Computer:
-    """A computer that nothing runs on."""
-    computer = orm.Computer("parsed", "localhost", transport_type="core.local", scheduler_type="core.direct")
-    return computer.store()
-
-
 @pytest.fixture
 def parse(cluster: orm.Computer) -> Callable[..., Parsed]:
     """Parse files as if a calculation had left them."""

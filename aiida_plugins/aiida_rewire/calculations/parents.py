@@ -1,20 +1,24 @@
-"""What the provenance of a remote folder says about the pw.x run that left it."""
+"""What pw.x wrote of the runs that a calculation builds on."""
 
 from __future__ import annotations
 
-import re
-
-import numpy as np
 from aiida import orm
 
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.transport.parents import ParentRun
+from aiida_rewire.transport.pw_xml import UnreadableXml, read_pw_xml
+from aiida_rewire.transport.upf import UnreadableUpf, pseudo_type, sphere_radius
 
-PSEUDO_TYPE = re.compile(r"pseudo_type\s*=\s*[\"']\s*([A-Z]+)", re.IGNORECASE)
+XML_NAME = "data-file-schema.xml"
+SAVE_FOLDER = "out/aiida.save"
+"""Where PwCalculation lets pw.x write what others read."""
+
+READ_BY_PWCOND = (XML_NAME, "charge-density")
+"""Names that files in the folder of an SCF must begin with."""
 
 
 def parent_run(name: str, remote: orm.RemoteData) -> ParentRun:
-    """Collect what the guards need to know.
+    """Collect what the guards need to know of an SCF, from its XML file and its pseudopotentials.
 
     Parameters
     ----------
@@ -35,31 +39,45 @@ def parent_run(name: str, remote: orm.RemoteData) -> ParentRun:
         raise InvalidInput(name, f"pw.x run {creator.pk}", "finished without an error", "repeat its SCF")
     if remote.is_cleaned:
         raise InvalidInput(name, f"folder {remote.pk}", "still there", "it was cleaned: run its SCF again")
-    results = creator.outputs.output_parameters.get_dict()
-    structure = creator.inputs.structure
-    pseudos = [creator.inputs.pseudos[kind.name] for kind in structure.kinds]
-    symbols = {kind.name: kind.symbol for kind in structure.kinds}
-    nr1, nr2, nr3 = results["fft_grid"]
-    nr1s, nr2s, nr3s = results.get("smooth_fft_grid", results["fft_grid"])
-    return ParentRun(
-        name=name,
-        cell=np.array(structure.cell),
-        positions=np.array([site.position for site in structure.sites]),
-        elements=tuple(symbols[site.kind_name] for site in structure.sites),
-        fft_grid=(nr1, nr2, nr3),
-        smooth_fft_grid=(nr1s, nr2s, nr3s),
-        wavefunction_cutoff=float(results["wfc_cutoff"]),
-        density_cutoff=float(results["rho_cutoff"]),
-        fermi_energy=results.get("fermi_energy"),
-        pseudo_digests={symbols[name]: creator.inputs.pseudos[name].md5 for name in symbols},
-        pseudo_types=frozenset(_pseudo_type(pseudo.get_content()) for pseudo in pseudos),
+    files = creator.outputs.retrieved.base.repository
+    if XML_NAME not in files.list_object_names():
+        raise InvalidInput(name, f"pw.x run {creator.pk}", f"with its {XML_NAME} retrieved", "repeat its SCF")
+    try:
+        run = read_pw_xml(files.get_object_content(XML_NAME, mode="rb"))
+    except UnreadableXml as error:
+        raise InvalidInput(name, f"{XML_NAME}: {error}", "readable", "repeat its SCF") from error
+    elements = dict(zip(run.species, run.elements, strict=True))
+    pseudos = {elements[kind]: creator.inputs.pseudos[kind] for kind in elements}
+    texts = {element: pseudo.get_content() for element, pseudo in pseudos.items()}
+    try:
+        radii = {element: sphere_radius(text) for element, text in texts.items()}
+    except UnreadableUpf as error:
+        raise InvalidInput(f"{name}.pseudos", str(error), "readable", "take other pseudopotentials") from error
+    return ParentRun.from_xml(
+        name,
+        run,
+        pseudo_types={element: pseudo_type(text) for element, text in texts.items()},
+        pseudo_digests={element: pseudo.md5 for element, pseudo in pseudos.items()},
+        sphere_radii=radii,
     )
 
 
-def _pseudo_type(upf: str) -> str:
-    found = PSEUDO_TYPE.search(upf)
-    if found:
-        return found.group(1).upper()
-    # UPF version 1 says it in a line of its header
-    old = re.search(r"^\s*(NC|US|PAW)\s+.*(?:Norm|Ultrasoft|PAW|pseudopotential)", upf, re.MULTILINE)
-    return old.group(1) if old else "unknown"
+def refuse_missing_files(name: str, remote: orm.RemoteData) -> str | None:
+    """Return what pwcond.x would miss in the folder of an SCF, if it would; looks at the computer itself.
+
+    Parameters
+    ----------
+    name
+        The input's name, for messages.
+    remote
+        Folder of a finished pw.x run.
+    """
+    try:
+        present = remote.listdir(SAVE_FOLDER)
+    except OSError:
+        present = []
+    missing = [start for start in READ_BY_PWCOND if not any(entry.startswith(start) for entry in present)]
+    if not missing:
+        return None
+    found = f"no {', '.join(missing)} in {remote.get_remote_path()}/{SAVE_FOLDER}"
+    return str(InvalidInput(name, found, "still there", "run its SCF again"))

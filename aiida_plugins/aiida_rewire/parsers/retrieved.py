@@ -15,8 +15,11 @@ class RetrievedFilesParser(Parser):
         return names
 
     def stdout(self) -> str | None:
-        """Return what the code printed, None where the file is missing; bytes that are no text are replaced."""
-        name = self.node.get_option("output_filename")
+        """Return what the code printed, None where the file is missing."""
+        return self.text(self.node.get_option("output_filename"))
+
+    def text(self, name: str) -> str | None:
+        """Return a retrieved file, None where it is missing; bytes that are no text are replaced."""
         if name not in self.file_names():
             return None
         content: bytes = self.retrieved.base.repository.get_object_content(name, mode="rb")

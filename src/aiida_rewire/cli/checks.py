@@ -60,7 +60,7 @@ def machine_checks(directory: Path) -> list[Check]:
 
 def code_checks() -> list[Check]:
     """Look at the external programs, the BLAS of pw.x, and which mpirun comes first on PATH."""
-    checks = [_qe(name) for name in ("pw.x", "pwcond.x", "ld1.x")]
+    checks = [_qe(name) for name in ("pw.x", "pp.x", "pwcond.x", "ld1.x")]
     pw, lmp = find_executable("pw.x"), find_executable("lmp")
     if pw:
         checks.append(_blas(pw))

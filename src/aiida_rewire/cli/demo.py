@@ -20,8 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from aiida_rewire.cli import ingredients
-from aiida_rewire.cli.home import PROFILE, STOPPING_SIGNALS, DemoFailure, Home, ignoring_signals
+from aiida_rewire.cli.home import PROFILE, DemoFailure, Home
 from aiida_rewire.cli.progress import Progress, shown
+from aiida_rewire.cli.signals import Interrupted, interrupt, on_stopping_signals
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.trace.table import TABLE_COLUMNS, table_row, write_csv
 from aiida_rewire.workflows.protocols import check_protocol, load_protocol
@@ -40,10 +41,6 @@ INTERRUPTED = 130
 CSV_NAME, PICTURE_NAME = "trace.csv", "trace.png"
 PARTLY = 500
 """Exit status of a chain that lacks some conductances but has a trace."""
-
-
-class Interrupted(Exception):
-    """The user, or the system, asked the demo to stop."""
 
 
 @click.command("demo")
@@ -133,7 +130,7 @@ def run(home: Home, output: Path, changes: dict[str, Any], *, retry: bool) -> No
     programs = ingredients.find_programs()
     console = Console()
     home.enter()
-    with locked(home), stopping_on_signals():
+    with locked(home), on_stopping_signals(interrupt):
         try:
             chain = finished_chain_of(home, label_of(values), programs, overrides, console, retry=retry)
         except (Interrupted, KeyboardInterrupt):
@@ -197,7 +194,7 @@ def finished_chain_of(
                 say(console, f"chain <{chain.pk}> still runs: going on with it")
             watch(chain, console)
         except (Interrupted, KeyboardInterrupt):
-            with ignoring_signals():
+            with on_stopping_signals(signal.SIG_IGN):
                 say(console, "stopping what runs ...")
                 kill_processes(home)
             raise
@@ -223,21 +220,6 @@ def watch(chain: orm.WorkChainNode, console: Console) -> None:
             update(progress.update(chain))
             time.sleep(POLL_S)
         update(progress.update(chain))
-
-
-@contextmanager
-def stopping_on_signals() -> Iterator[None]:
-    """Turn a request to terminate into an exception, as Ctrl-C is one."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise Interrupted
-
-    before = {number: signal.signal(number, interrupt) for number in STOPPING_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def kill_processes(home: Home) -> None:

@@ -1,4 +1,4 @@
-"""Find the external programs (pw.x, pwcond.x, ld1.x, lmp) and see which version, BLAS and MPI they have.
+"""Find the external programs (pw.x, pp.x, pwcond.x, ld1.x, lmp) and see which version, BLAS and MPI they have.
 
 Nothing in here raises for what a program does: of one that hangs, cannot be started or prints nonsense, the
 ``problem`` of what is returned tells.

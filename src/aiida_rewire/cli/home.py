@@ -15,6 +15,8 @@ from pathlib import Path
 import click
 import psutil
 
+from aiida_rewire.cli.signals import on_stopping_signals
+
 PROFILE = "rewire"
 COMPUTER = "localhost"
 MARKER = "aiida-rewire"
@@ -23,7 +25,6 @@ READY = "profile: ready"
 VERDI_TIMEOUT_S = 120
 TERMINATION_TIMEOUT_S = 10
 DAEMON_TIMEOUT_S = 30
-STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class DemoFailure(click.ClickException):
@@ -163,7 +164,7 @@ class Home:
             self.start_daemon()
             yield
         finally:
-            with ignoring_signals():
+            with on_stopping_signals(signal.SIG_IGN):
                 self.stop_daemon()
 
     def leftovers(self) -> list[psutil.Process]:
@@ -206,17 +207,6 @@ def _is_daemon(process: psutil.Process) -> bool:
         return "daemon" in process.cmdline()
     except psutil.Error:
         return False
-
-
-@contextlib.contextmanager
-def ignoring_signals() -> Iterator[None]:
-    """Let nothing interrupt a block that brings things to rest."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOPPING_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _signal(process: psutil.Process, action: str) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PROGRAMS = {
     "lmp": ("lmp", "rewire.md"),
     "pw": ("pw.x", "rewire.pw"),
+    "pp": ("pp.x", "rewire.readback"),
     "pwcond": ("pwcond.x", "rewire.pwcond"),
     "ld1": ("ld1.x", "rewire.ld1"),
 }
@@ -100,19 +101,36 @@ def load_pseudo(code: orm.InstalledCode) -> Any:
     DemoFailure
         If ld1.x does not make it.
     """
-    from aiida import orm
     from aiida.common.exceptions import NotExistent
-    from aiida.plugins import CalculationFactory, GroupFactory
+    from aiida.plugins import GroupFactory
 
     family_class = GroupFactory("pseudo.family")
     try:
         return family_class.collection.get(label=PSEUDO_FAMILY).get_pseudo("Ag")
     except (NotExistent, ValueError):
         pass
+    pseudo = make_pseudo(code, "Ag.frozen-d.in")
+    family, _ = family_class.collection.get_or_create(label=PSEUDO_FAMILY)
+    family.clear()
+    family.add_nodes([pseudo])
+    return pseudo
+
+
+def make_pseudo(code: orm.InstalledCode, generation: str) -> Any:
+    """Return the pseudopotential that ld1.x makes from one of the project's inputs; the daemon must run.
+
+    Raises
+    ------
+    DemoFailure
+        If ld1.x does not make it.
+    """
+    from aiida import orm
+    from aiida.plugins import CalculationFactory
+
     builder = CalculationFactory("rewire.ld1").get_builder()
     builder.code = code
-    builder.generation = orm.SinglefileData(fixture_path("ld1", "Ag.frozen-d.in"))
-    builder.metadata.label = PSEUDO_FAMILY
+    builder.generation = orm.SinglefileData(fixture_path("ld1", generation))
+    builder.metadata.label = generation
     node = CalculationFactory("rewire.ld1").submit_calculation(builder)
     deadline = time.monotonic() + PSEUDO_TIMEOUT_S
     while not node.is_terminated:
@@ -121,7 +139,4 @@ def load_pseudo(code: orm.InstalledCode) -> Any:
         time.sleep(0.5)
     if not node.is_finished_ok:
         raise DemoFailure(f"ld1.x made no pseudopotential: [{node.exit_status}] {node.exit_message}")
-    family, _ = family_class.collection.get_or_create(label=PSEUDO_FAMILY)
-    family.clear()
-    family.add_nodes([node.outputs.pseudo])
     return node.outputs.pseudo

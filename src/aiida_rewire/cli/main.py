@@ -8,6 +8,7 @@ import click
 
 from aiida_rewire.cli.demo import demo_command
 from aiida_rewire.cli.doctor import doctor_command
+from aiida_rewire.cli.validate import validate_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,3 +19,4 @@ def main() -> None:
 
 main.add_command(demo_command)
 main.add_command(doctor_command)
+main.add_command(validate_command)

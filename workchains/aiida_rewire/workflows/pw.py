@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 from aiida import orm
+from aiida.common import AttributeDict
 from aiida.engine import ProcessSpec
 from aiida_pseudo.data.pseudo import UpfData
 from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
 
+from aiida_rewire.calculations.parents import refuse_missing_files
 from aiida_rewire.calculations.pw import ExactPwCalculation
 from aiida_rewire.transport.grids import fft_dimensions
 
@@ -30,6 +32,54 @@ class ExactPwBaseWorkChain(PwBaseWorkChain):
         """Hand out the outputs of the exact calculation."""
         super().define(spec)
         spec.expose_outputs(ExactPwCalculation)
+
+
+def for_region(inputs: AttributeDict, structure: orm.StructureData) -> AttributeDict:
+    """Complete the inputs of an SCF for a region: its structure, FFT grids and bands."""
+    inputs.pw.structure = structure
+    inputs.pw.parameters = orm.Dict(region_parameters(inputs.pw.parameters.get_dict(), structure, inputs.pw.pseudos))
+    return inputs
+
+
+def find_scf(inputs: AttributeDict) -> orm.RemoteData | None:
+    """Return the folder of a finished SCF with these inputs, if there is one whose files are still there.
+
+    Parameters
+    ----------
+    inputs
+        Of `ExactPwBaseWorkChain`, as `for_region` returns them. Found by content: structure, pseudopotentials,
+        parameters, k-points, and code.
+    """
+    inputs.pw.structure.store()
+    inputs.kpoints.store()
+    query = orm.QueryBuilder()
+    query.append(
+        orm.StructureData,
+        filters={"extras._aiida_hash": inputs.pw.structure.base.caching.compute_hash()},
+        tag="structure",
+    )
+    good = {"attributes.exit_status": 0, "attributes.process_state": "finished"}
+    query.append(ExactPwBaseWorkChain, with_incoming="structure", filters=good, tag="scf")
+    query.order_by({"scf": {"id": "desc"}})
+    for scf in query.all(flat=True):
+        if not isinstance(scf, orm.WorkChainNode) or content_of(scf.inputs) != content_of(inputs):
+            continue
+        folder: orm.RemoteData = scf.outputs.remote_folder
+        if refuse_missing_files("lead", folder) is None:
+            return folder
+    return None
+
+
+def content_of(inputs: Any) -> dict[str, Any]:
+    """Return what decides the result of an SCF, in a form that compares."""
+    pw = inputs.pw
+    return {
+        "structure": pw.structure.base.caching.compute_hash(),
+        "pseudos": {kind: pseudo.md5 for kind, pseudo in dict(pw.pseudos).items()},
+        "parameters": pw.parameters.get_dict(),
+        "kpoints": inputs.kpoints.base.caching.compute_hash(),
+        "code": pw.code.uuid,
+    }
 
 
 def region_parameters(

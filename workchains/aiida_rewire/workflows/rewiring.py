@@ -13,18 +13,21 @@ from aiida_lammps.data.potential import LammpsPotentialData
 from aiida_pseudo.data.pseudo import UpfData
 
 from aiida_rewire.calculations.biased_md import GROUPS, BiasedMdCalculation
+from aiida_rewire.calculations.readback import ReadbackCalculation
 from aiida_rewire.data.conductance import ConductanceData, validate_labels
 from aiida_rewire.data.trace import TraceData
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.junction.tips import Region
 from aiida_rewire.workflows.biased_md import BiasedMdWorkChain
 from aiida_rewire.workflows.failures import why_failed
+from aiida_rewire.workflows.filling import fill_pwcond, fill_readback, fill_scf
 from aiida_rewire.workflows.functions.results import collect_trace, snapshot_name
 from aiida_rewire.workflows.functions.snapshots import extract_snapshots
 from aiida_rewire.workflows.functions.structures import SYMBOL, build_lead, build_tips
 from aiida_rewire.workflows.lane import LaneWorkChain
 from aiida_rewire.workflows.protocols import check_protocol, load_protocol
-from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, region_parameters
+from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, for_region
+from aiida_rewire.workflows.transmission import find_readback, readback_inputs
 
 TIP_GROUPS = {
     "fixed": [str(Region.LOWER_BASE), str(Region.UPPER_BASE)],
@@ -95,7 +98,7 @@ class RewiringWorkChain(WorkChain):
         spec.expose_inputs(
             LaneWorkChain,
             namespace="lane",
-            exclude=("snapshots", "indices", "geometry", "junction", "lead", "labels"),
+            exclude=("snapshots", "indices", "geometry", "lattice", "left_lead_folder", "labels"),
         )
         spec.inputs.validator = validate_inputs
         spec.outline(
@@ -103,6 +106,7 @@ class RewiringWorkChain(WorkChain):
             cls.equilibrate,
             cls.produce,
             cls.extract,
+            cls.read_lead_back,
             cls.run_lanes,
             cls.collect,
         )
@@ -136,7 +140,7 @@ class RewiringWorkChain(WorkChain):
         Parameters
         ----------
         codes
-            ``lmp``, ``pw`` and ``pwcond``.
+            ``lmp``, ``pw``, ``pp`` and ``pwcond``.
         potential, pseudo
             ReaxFF parameters and the pseudopotential of silver.
         protocol, overrides
@@ -149,7 +153,7 @@ class RewiringWorkChain(WorkChain):
         InvalidInput
             If the protocol or a key of the overrides is unknown.
         """
-        values = load_protocol(protocol, overrides or {})
+        values = load_protocol(protocol, overrides or {}, workflow="chain")
         builder = cls.get_builder()
         for key in ("tips", "equilibration", "production", "junction"):
             builder[key] = values[key]
@@ -169,24 +173,10 @@ class RewiringWorkChain(WorkChain):
         builder.md.potential = potential
         builder.md.metadata.options = values["md"]["options"]
         for namespace, region in ((builder.lead, "lead"), (builder.lane.scf, "scf")):
-            kpoints = orm.KpointsData()
-            kpoints.set_kpoints_mesh(values[region]["kpoints_mesh"])
-            namespace.kpoints = kpoints
-            namespace.pw.code = codes["pw"]
+            fill_scf(namespace, codes["pw"], values[region])
             namespace.pw.pseudos = {SYMBOL: pseudo}
-            namespace.pw.parameters = orm.Dict(values[region]["parameters"])
-            namespace.pw.metadata.options = values[region]["options"]
-        pwcond = builder.lane.pwcond.pwcond
-        points = np.array(values["pwcond"]["kpoints"], dtype=float)
-        kpoints = orm.KpointsData()
-        lateral = np.column_stack([points[:, :2], np.zeros(len(points))])
-        kpoints.set_kpoints(lateral, weights=points[:, 2])
-        pwcond.kpoints = kpoints
-        pwcond.code = codes["pwcond"]
-        pwcond.energies = values["pwcond"]["energies"]
-        pwcond.unitarity_tolerance = values["pwcond"]["unitarity_tolerance"]
-        pwcond.parameters = values["pwcond"]["parameters"]
-        pwcond.metadata.options = values["pwcond"]["options"]
+        fill_pwcond(builder.lane.pwcond, codes["pwcond"], values["pwcond"])
+        fill_readback(builder.lane.readback, codes["pp"], values["readback"])
         return builder
 
     @classmethod
@@ -202,11 +192,7 @@ class RewiringWorkChain(WorkChain):
         self.ctx.tips, self.ctx.geometry = tips["structure"], tips["geometry"]
         self.out("tips", self.ctx.tips)
         self.ctx.lead_structure = build_lead(self.inputs.junction)
-        inputs = self.exposed_inputs(ExactPwBaseWorkChain, "lead")
-        inputs.pw.structure = self.ctx.lead_structure
-        inputs.pw.parameters = orm.Dict(
-            region_parameters(inputs.pw.parameters.get_dict(), self.ctx.lead_structure, inputs.pw.pseudos)
-        )
+        inputs = for_region(self.exposed_inputs(ExactPwBaseWorkChain, "lead"), self.ctx.lead_structure)
         inputs.metadata.call_link_label = "lead"
         self.ctx.lead_pk = self.submit(ExactPwBaseWorkChain, **inputs).pk
 
@@ -255,8 +241,20 @@ class RewiringWorkChain(WorkChain):
         self.out("snapshots", snapshots)
         return None
 
-    def run_lanes(self) -> ToContext:
+    def read_lead_back(self) -> ToContext | None:
+        """Let the density of the lead be read back, once for all snapshots."""
+        folder = self.ctx.lead.outputs.remote_folder
+        inputs = readback_inputs(self.exposed_inputs(LaneWorkChain, "lane").readback, folder, folder)
+        if find_readback(inputs) is not None:
+            return None
+        inputs.metadata.call_link_label = "readback_lead"
+        return ToContext(readback=self.submit(ReadbackCalculation, **inputs))
+
+    def run_lanes(self) -> ToContext | ExitCode:
         """Deal the snapshots out to the lanes, a contiguous block to each."""
+        if "readback" in self.ctx and not self.ctx.readback.is_finished_ok:
+            code: ExitCode = self.exit_codes.ERROR_LEAD.format(reason=why_failed(self.ctx.readback))
+            return code
         blocks = np.array_split(np.arange(self.ctx.snapshots.numsteps), self.inputs.lanes.value)
         lanes = {}
         for number, block in enumerate(block for block in blocks if len(block)):
@@ -265,8 +263,8 @@ class RewiringWorkChain(WorkChain):
                 "snapshots": self.ctx.snapshots,
                 "indices": block.tolist(),
                 "geometry": self.ctx.geometry,
-                "junction": self.inputs.junction,
-                "lead": self.ctx.lead.outputs.remote_folder,
+                "lattice": self.inputs.junction,
+                "left_lead_folder": self.ctx.lead.outputs.remote_folder,
                 "labels": self.inputs.labels,
                 "metadata": {"call_link_label": f"lane_{number}"},
             }

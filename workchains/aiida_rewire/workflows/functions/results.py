@@ -1,4 +1,4 @@
-"""Conductances and traces as nodes."""
+"""The trace of a chain as a node."""
 
 from __future__ import annotations
 
@@ -7,47 +7,8 @@ import math
 from aiida import orm
 from aiida.engine import calcfunction
 
-from aiida_rewire.calculations.pwcond import lateral_kpoints
 from aiida_rewire.data.conductance import ConductanceData
 from aiida_rewire.data.trace import TraceData, TraceRow
-
-
-@calcfunction
-def store_conductance(
-    transmission: orm.ArrayData,
-    kpoints: orm.KpointsData,
-    snapshots: orm.TrajectoryData,
-    index: orm.Int,
-    labels: orm.Dict,
-) -> ConductanceData:
-    """Make the conductance of a snapshot from a transmission that passed every gate.
-
-    Parameters
-    ----------
-    transmission, kpoints
-        Of the pwcond.x run.
-    snapshots, index
-        The snapshot, for its step, time, stage and bonds.
-    labels
-        What is common to the chain: campaign, chain, seed, voltage_v, protocol, pseudo_family.
-    """
-    points, weights = lateral_kpoints(kpoints)
-    at = index.value
-    return ConductanceData.from_transmission(
-        energies=transmission.get_array("energies"),
-        transmission=transmission.get_array("transmission"),
-        kpoints=points[:, :2],
-        weights=weights,
-        channels=transmission.get_array("channels"),
-        unitarity=transmission.get_array("unitarity"),
-        labels={
-            **labels.get_dict(),
-            "step": int(snapshots.get_array("steps")[at]),
-            "time_ps": float(snapshots.get_array("time_ps")[at]),
-            "stage": snapshots.base.attributes.get("stages")[at],
-            "min_cut": int(snapshots.get_array("bonds")[at]),
-        },
-    )
 
 
 @calcfunction

@@ -19,13 +19,20 @@ JUNCTION_KEYS = ("lattice_constant", "supercell", "lower_layers", "upper_layers"
 OPEN_KEYS = frozenset({"parameters", "options", "SYSTEM", "ELECTRONS", "CONTROL", "resources"})
 """Below these keys a protocol takes whatever the code or AiiDA takes."""
 
+WHOLE_KEYS = frozenset({"kpoints", "energies"})
+"""What stands at these keys is replaced as a whole."""
 
-def protocol_names() -> list[str]:
-    """Names of the protocols."""
-    return sorted(entry.name.removesuffix(".yaml") for entry in files(__package__).iterdir() if ".yaml" in entry.name)
+BUILT_ON = {"chain": "transmission"}
+"""The protocol of a workflow holds that of another workflow, of the same name, as well."""
 
 
-def load_protocol(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def protocol_names(workflow: str = "chain") -> list[str]:
+    """Names of the protocols of a workflow: ``chain`` or ``transmission``."""
+    folder = files(__package__).joinpath(workflow)
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_protocol(name: str, overrides: Mapping[str, Any], *, workflow: str = "chain") -> dict[str, Any]:
     """Return a protocol with values replaced key by key.
 
     Parameters
@@ -34,16 +41,23 @@ def load_protocol(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
         The protocol.
     overrides
         Nested as the protocol is.
+    workflow
+        ``chain`` or ``transmission``.
 
     Raises
     ------
     InvalidInput
         If the protocol or a key is unknown.
     """
-    if name not in protocol_names():
-        raise InvalidInput("protocol", name, f"one of {', '.join(protocol_names())}", "correct the name")
-    values: dict[str, Any] = yaml.safe_load(files(__package__).joinpath(f"{name}.yaml").read_text())
-    return _merge(values, overrides, path=())
+    if name not in protocol_names(workflow):
+        names = ", ".join(protocol_names(workflow))
+        raise InvalidInput("protocol", name, f"one of {names}", "correct the name")
+    return _merge(_read(workflow, name), overrides, path=())
+
+
+def _read(workflow: str, name: str) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load(files(__package__).joinpath(workflow, f"{name}.yaml").read_text())
+    return values | _read(BUILT_ON[workflow], name) if workflow in BUILT_ON else values
 
 
 def check_protocol(values: Mapping[str, Any]) -> None:
@@ -108,6 +122,9 @@ def _merge(values: dict[str, Any], overrides: Mapping[str, Any], path: tuple[str
     merged = dict(values)
     for key, value in overrides.items():
         where = (*path, key)
+        if key in WHOLE_KEYS and key in values:
+            merged[key] = value
+            continue
         if key not in values and not OPEN_KEYS.intersection(path):
             known = ", ".join(values)
             raise InvalidInput("overrides", ".".join(where), f"a key of the protocol: {known}", "correct the key")
