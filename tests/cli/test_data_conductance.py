@@ -176,6 +176,8 @@ def test_show_gives_attributes_and_spectrum(run: Run, three: list[ConductanceDat
 def test_one_without_a_conductance_is_shown_and_listed(run: Run, rich_one: ConductanceData) -> None:
     assert json.loads(run("list", "--json").stdout)[0]["conductance_g0"] is None
     assert "│ -" in run("list").stdout
+    conductance(0.0, {})
+    assert "│ 0.0000" in run("list").stdout
     attributes = json.loads(run("show", rich_one.pk, "--json").stdout)["attributes"]
     assert "conductance_g0" not in attributes
     assert attributes["ladder"] == [{}, {"ewind": 4.0}]
@@ -357,3 +359,16 @@ def test_wrong_options_are_explained(
 ) -> None:
     said = run(*(three[0].pk if word == "PK" else word for word in arguments), status=2)
     assert words in said.stderr.splitlines()[-1]
+
+
+def test_a_file_that_did_not_get_whole_is_not_left(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = conductance(1.0, {})
+
+    def disk_full(_: object, path: Path, **kwargs: object) -> None:
+        Path(path).write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", disk_full)
+    said = run("plot", node.pk, "--output", "t.png", status=1).output
+    assert said == "Error: t.png: No space left on device; choose another place\n"
+    assert list(tmp_path.iterdir()) == []

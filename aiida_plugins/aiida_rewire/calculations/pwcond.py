@@ -29,6 +29,7 @@ from aiida_rewire.calculations.pwcond_inputs import (
     validate_tolerance,
 )
 from aiida_rewire.errors import InvalidInput
+from aiida_rewire.transport.numerics import DEFAULTS
 from aiida_rewire.transport.pwcond_input import pwcond_input
 from aiida_rewire.transport.pwcond_output import FatalKind
 
@@ -153,7 +154,8 @@ class PwcondCalculation(ReusedOnlyIfGood, CalcJob):
             valid_type=orm.Dict,
             serializer=orm.to_aiida_type,
             validator=validate_parameters,
-            help="Keys of the namelist INPUTCOND: ewind, epsproj, nz1, ...",
+            default=lambda: orm.Dict({}),
+            help="Keys of the namelist INPUTCOND: ewind (Ry, 1.0), epsproj (1e-5), nz1 (11), ...",
         )
         spec.input(
             "kpoints",
@@ -278,7 +280,8 @@ class PwcondCalculation(ReusedOnlyIfGood, CalcJob):
         """Return the keys of INPUTCOND that all shards share."""
         parents = given_parents(self.inputs)
         kind = scattering_kind(self.inputs)
-        keys: dict[str, object] = {**self.inputs.parameters.get_dict(), "ikind": kind, "energy0": 0.0, "denergy": 0.0}
+        parameters = {**DEFAULTS, **self.inputs.parameters.get_dict()}
+        keys: dict[str, object] = {**parameters, "ikind": kind, "energy0": 0.0, "denergy": 0.0}
         for name, remote in parents.items():
             keys[self.PREFIX_KEYS[name]] = self.PREFIXES[name]
             if name in self.BOUNDARY_OF:

@@ -171,7 +171,9 @@ def answers(
         while waiting or running:
             while waiting and len(running) < jobs:
                 case = waiting.pop(0)
-                running.append((case, [submitted(setup, codes, made) for setup in setups_of(case)], time.monotonic()))
+                tolerance, start = case.unitarity_tolerance, time.monotonic()
+                nodes = [submitted(setup, tolerance, codes, made) for setup in setups_of(case)]
+                running.append((case, nodes, start))
             for entry in list(running):
                 case, nodes, start = entry
                 if all(node.is_terminated for node in nodes):
@@ -205,7 +207,9 @@ def setups_of(case: Case) -> list[TransmissionSetup]:
     return [case.setup] if isinstance(case, KnownAnswer) else [case.setup, case.mirrored]
 
 
-def submitted(setup: TransmissionSetup, codes: dict[str, Any], pseudos: Pseudopotentials) -> orm.WorkChainNode:
+def submitted(
+    setup: TransmissionSetup, unitarity_tolerance: float, codes: dict[str, Any], pseudos: Pseudopotentials
+) -> orm.WorkChainNode:
     """Submit a transmission."""
     from aiida.plugins import WorkflowFactory
 
@@ -214,7 +218,7 @@ def submitted(setup: TransmissionSetup, codes: dict[str, Any], pseudos: Pseudopo
         {element: pseudos[name] for element, name in setup.pseudos.items()},
         **structures_of(setup),
         protocol="demo",
-        overrides=overrides_of(setup),
+        overrides=overrides_of(setup, unitarity_tolerance),
     )
     return node
 
@@ -238,7 +242,7 @@ def structure_of(region: Structure) -> orm.StructureData:
     return node
 
 
-def overrides_of(setup: TransmissionSetup, unitarity_tolerance: float = 1e-3) -> dict[str, Any]:
+def overrides_of(setup: TransmissionSetup, unitarity_tolerance: float) -> dict[str, Any]:
     """Return how a setup differs from the protocol ``demo`` of the transmission."""
     # one mixing for all regions: a lead that is its own junction is one SCF
     parameters = {"SYSTEM": dict(setup.system), "ELECTRONS": {"mixing_mode": "plain", **setup.numerics.electrons}}

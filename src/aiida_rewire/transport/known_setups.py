@@ -190,7 +190,7 @@ class ReciprocalPair:
         The two.
     tolerance
         Largest difference of T per spin at any E and k.
-    source, seconds
+    source, seconds, unitarity_tolerance
         As in `KnownAnswer`; the cost is that of both.
     """
 
@@ -200,6 +200,7 @@ class ReciprocalPair:
     tolerance: float
     source: str
     seconds: float
+    unitarity_tolerance: float = field(default=1e-4, kw_only=True)
 
     @property
     def slow(self) -> bool:

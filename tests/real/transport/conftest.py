@@ -9,11 +9,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
 from aiida_pseudo.data.pseudo import UpfData
+from silver_wires import lead_wire, stretched_wire
 
 from aiida_rewire.fixtures import fixture_path
 from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, region_parameters
@@ -21,9 +21,6 @@ from aiida_rewire.workflows.pwcond import PwcondBaseWorkChain
 
 PLUGINS = {"pw": ("pw.x", "rewire.pw"), "pp": ("pp.x", "rewire.readback"), "pwcond": ("pwcond.x", "rewire.pwcond")}
 OPTIONS = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": False}
-BOX = 6.0
-SPACING = 2.8
-"""Å; atoms of the wire."""
 
 
 @pytest.fixture(scope="session")
@@ -76,29 +73,6 @@ def made_pseudo(aiida_profile: Any, tmp_path_factory: pytest.TempPathFactory) ->
         return made[name]
 
     return make
-
-
-def silver(cell: np.ndarray, positions: np.ndarray) -> orm.StructureData:
-    """A structure of silver."""
-    structure = orm.StructureData(cell=np.asarray(cell, dtype=float).tolist())
-    for position in np.asarray(positions, dtype=float).tolist():
-        structure.append_atom(position=position, symbols="Ag")
-    return structure
-
-
-def wire(heights: list[float], length: float) -> orm.StructureData:
-    """A wire of silver with atoms at these heights, Å."""
-    return silver(np.diag([BOX, BOX, length]), np.array([[0.0, 0.0, z] for z in heights]))
-
-
-def lead_wire(atoms: int = 1) -> orm.StructureData:
-    """An unbroken wire."""
-    return wire([n * SPACING for n in range(atoms)], atoms * SPACING)
-
-
-def stretched_wire() -> orm.StructureData:
-    """A wire with two unequal gaps; the current's way through it is not that back, mirrored."""
-    return wire([0.0, 2.8, 5.6, 9.0, 12.2, 15.0, 17.8], 20.6)
 
 
 @pytest.fixture(scope="session")
