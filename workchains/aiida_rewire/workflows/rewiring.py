@@ -177,6 +177,7 @@ class RewiringWorkChain(WorkChain):
             namespace.pw.pseudos = {SYMBOL: pseudo}
         fill_pwcond(builder.lane.pwcond, codes["pwcond"], values["pwcond"])
         fill_readback(builder.lane.readback, codes["pp"], values["readback"])
+        builder.lane.potential_tolerance = float(values["readback"]["potential_tolerance_ev"])
         return builder
 
     @classmethod

@@ -17,7 +17,7 @@ from aiida_rewire.data.conductance import ConductanceData, validate_labels
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.workflows.failures import why_failed
 from aiida_rewire.workflows.filling import fill_pwcond, fill_readback, fill_scf
-from aiida_rewire.workflows.functions.transmission import store_conductance
+from aiida_rewire.workflows.functions.transmission import mismatch_at_ends, store_conductance
 from aiida_rewire.workflows.protocols import load_protocol
 from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, content_of, find_scf, for_region
 from aiida_rewire.workflows.pwcond import PwcondBaseWorkChain
@@ -40,6 +40,13 @@ def validate_inputs(inputs: dict[str, Any], _: object) -> str | None:
     for namespace in ("lead_scf", "scf"):
         pseudos |= inputs.get(namespace, {}).get("pw", {}).get("pseudos", {})
     return refuse_structures(structures, pseudos)
+
+
+def validate_potential_tolerance(node: orm.Float | None, _: object) -> str | None:
+    """Ask for a positive energy."""
+    if node is not None and not 0 < node.value < float("inf"):
+        return str(InvalidInput("potential_tolerance", f"{node.value} eV", "above 0 eV", "0.1 eV is usual"))
+    return None
 
 
 class TransmissionWorkChain(WorkChain):
@@ -94,6 +101,14 @@ class TransmissionWorkChain(WorkChain):
             help="What the conductance is found by.",
         )
         spec.input(
+            "potential_tolerance",
+            valid_type=orm.Float,
+            serializer=orm.to_aiida_type,
+            validator=validate_potential_tolerance,
+            default=lambda: orm.Float(0.1),
+            help="Largest difference of V - E_F between lead and junction at a boundary to accept, eV.",
+        )
+        spec.input(
             "reuse_leads",
             valid_type=orm.Bool,
             serializer=orm.to_aiida_type,
@@ -112,6 +127,12 @@ class TransmissionWorkChain(WorkChain):
         spec.output("conductance", valid_type=ConductanceData, required=False, help="The conductance.")
         spec.exit_code(310, "ERROR_SCF", message="The SCF of the {region} failed: {reason}")
         spec.exit_code(320, "ERROR_PWCOND", message="pwcond.x gave no transmission: {reason}")
+        spec.exit_code(
+            331,
+            "ERROR_POTENTIAL_MISMATCH",
+            message="V - E_F of lead and junction differ by {mismatch:.3f} eV at a boundary, above {tolerance:g} eV: "
+            "add flat layers, or k-points to the SCF of the one that has too few.",
+        )
         spec.exit_code(330, "ERROR_READBACK", message="The density of the {region} may not be used: {reason}")
 
     @classmethod
@@ -162,6 +183,7 @@ class TransmissionWorkChain(WorkChain):
             builder[namespace].pw.pseudos = {kind.name: pseudos[kind.symbol] for kind in atoms}
         fill_pwcond(builder.pwcond, codes["pwcond"], values["pwcond"])
         fill_readback(builder.readback, codes["pp"], values["readback"])
+        builder.potential_tolerance = float(values["readback"]["potential_tolerance_ev"])
         return builder
 
     @classmethod
@@ -242,6 +264,12 @@ class TransmissionWorkChain(WorkChain):
                 code: ExitCode = self.exit_codes.ERROR_READBACK.format(region=region, reason=why_failed(job))
                 return code
             self.ctx.readback[region] = job.outputs.results
+        mismatch, tolerance = mismatch_at_ends(**self.ctx.readback), self.inputs.potential_tolerance.value
+        if not mismatch <= tolerance:
+            refused: ExitCode = self.exit_codes.ERROR_POTENTIAL_MISMATCH.format(
+                mismatch=mismatch, tolerance=tolerance
+            )
+            return refused
         inputs = self.exposed_inputs(PwcondBaseWorkChain, "pwcond")
         inputs.pwcond.update(self.ctx.folders)
         inputs.metadata.call_link_label = "pwcond"

@@ -125,15 +125,20 @@ def store_conductance(
     snapshots, index
         The snapshot that the junction was made of, for its step, time, stage and bonds.
     """
-    ends = [(left_lead if right_lead is None else right_lead)["layer_potential_ev"][1]]
-    ends.insert(0, left_lead["layer_potential_ev"][0])
     names = set(transmission.get_arraynames())
     return ConductanceData.from_transmission(
         **{name: transmission.get_array(name) for name in sorted(names)},
         ladder=transmission.base.attributes.get("ladder"),
-        potential_mismatch_ev=potential_mismatch((ends[0], ends[1]), tuple(junction["layer_potential_ev"])),
+        potential_mismatch_ev=mismatch_at_ends(left_lead, junction, right_lead),
         labels={**labels.get_dict(), **_labels_of(snapshots, index)},
     )
+
+
+def mismatch_at_ends(left_lead: orm.Dict, junction: orm.Dict, right_lead: orm.Dict | None = None) -> float:
+    """Return the larger difference of V - E_F (eV) between junction and leads, from the results of read-backs."""
+    right = left_lead if right_lead is None else right_lead
+    ends = (left_lead["layer_potential_ev"][0], right["layer_potential_ev"][1])
+    return potential_mismatch(ends, tuple(junction["layer_potential_ev"]))
 
 
 def _labels_of(snapshots: orm.TrajectoryData | None, index: orm.Int | None) -> dict[str, Any]:
