@@ -81,7 +81,12 @@ def _refused_list(node: orm.KpointsData) -> str | None:
         return str(InvalidInput("kpoints", f"weights {weights.tolist()}", "positive", "correct the weights"))
     if not abs(weights.sum() - 1) <= WEIGHT_TOLERANCE:
         return str(
-            InvalidInput("kpoints", f"weights that sum to {weights.sum():g}", "summing to 1", "divide by the sum")
+            InvalidInput(
+                "kpoints",
+                f"weights that sum to {weights.sum():g}",
+                "weights that sum to 1",
+                "divide them by their sum",
+            )
         )
     return None
 

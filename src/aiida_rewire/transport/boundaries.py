@@ -255,6 +255,30 @@ def check_layer_below(lead: Region, junction: Region) -> None:
     )
 
 
+def check_lateral_cell(lead: Region, junction: Region) -> None:
+    """Ask for one lateral cell, and one unit of length.
+
+    Raises
+    ------
+    InvalidInput
+        If they differ.
+    """
+    if np.abs(lead.cell[:2] - junction.cell[:2]).max() > CELL_TOLERANCE:
+        raise InvalidInput(
+            f"{junction.name}.cell",
+            np.round(junction.cell[:2], 6).tolist(),
+            f"laterally that of {lead.name}, {np.round(lead.cell[:2], 6).tolist()}",
+            "build both from one lattice",
+        )
+    if abs(lead.alat - junction.alat) > CELL_TOLERANCE:
+        raise InvalidInput(
+            f"{junction.name}.alat",
+            f"{junction.alat:.7f} Å",
+            f"that of {lead.name}, {lead.alat:.7f} Å, the unit of bdl and bds",
+            "give celldm(1) or A alike in both SCF runs, or in neither",
+        )
+
+
 def check_joint(left_lead: Region, junction: Region, right_lead: Region | None = None) -> None:
     """Ask that a junction continues into its leads.
 

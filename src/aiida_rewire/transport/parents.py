@@ -15,6 +15,7 @@ from aiida_rewire.transport.boundaries import (
     Region,
     check_crossing,
     check_joint,
+    check_lateral_cell,
     check_layer,
     check_layer_above,
     check_layer_below,
@@ -144,7 +145,7 @@ def check_parents(
         check_region(run)
     for lead in leads:
         _check_same_pseudos(lead, junction)
-        _check_same_cell(lead, junction)
+        check_lateral_cell(lead.region(), junction.region())
         _check_same_basis(lead, junction)
     cut = boundaries or {}
     left = _cut(left_lead, cut.get("bdl"))
@@ -286,23 +287,6 @@ def _check_same_pseudos(lead: ParentRun, junction: ParentRun) -> None:
             str(junction.lsda).lower(),
             f"that of {lead.name}, {str(lead.lsda).lower()}",
             "set one nspin in both SCF runs",
-        )
-
-
-def _check_same_cell(lead: ParentRun, junction: ParentRun) -> None:
-    if np.abs(lead.cell[:2] - junction.cell[:2]).max() > CELL_TOLERANCE:
-        raise InvalidInput(
-            f"{junction.name}.cell",
-            np.round(junction.cell[:2], 6).tolist(),
-            f"laterally that of {lead.name}, {np.round(lead.cell[:2], 6).tolist()}",
-            "build both from one lattice",
-        )
-    if abs(lead.alat - junction.alat) > CELL_TOLERANCE:
-        raise InvalidInput(
-            f"{junction.name}.alat",
-            f"{junction.alat:.7f} Å",
-            f"that of {lead.name}, {lead.alat:.7f} Å, the unit of bdl and bds",
-            "give celldm(1) or A alike in both SCF runs, or in neither",
         )
 
 

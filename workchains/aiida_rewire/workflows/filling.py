@@ -5,33 +5,57 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from aiida import orm
 from aiida.orm import AbstractCode
+from numpy.typing import NDArray
 
 from aiida_rewire.calculations.pwcond_inputs import to_energies
+from aiida_rewire.errors import InvalidInput
 
 
 def fill_scf(namespace: Any, code: AbstractCode, values: Mapping[str, Any]) -> None:
-    """Fill the namespace of an SCF in a builder with what a protocol says, pseudopotentials aside."""
-    kpoints = orm.KpointsData()
-    # pw.x shifts a mesh by whole half-steps
-    kpoints.set_kpoints_mesh(values["kpoints_mesh"], offset=[0.5 * shift for shift in values["kpoints_offset"]])
-    namespace.kpoints = kpoints
+    """Fill the namespace of an SCF in a builder with what a protocol says, pseudopotentials aside.
+
+    Raises
+    ------
+    InvalidInput
+        If there is neither a mesh of k-points nor a distance between them.
+    """
+    if values["kpoints_mesh"] is not None:
+        kpoints = orm.KpointsData()
+        # pw.x shifts a mesh by whole half-steps
+        kpoints.set_kpoints_mesh(values["kpoints_mesh"], offset=[0.5 * shift for shift in values["kpoints_offset"]])
+        namespace.kpoints = kpoints
+    elif values["kpoints_distance"] is not None:
+        namespace.kpoints_distance = float(values["kpoints_distance"])
+    else:
+        raise InvalidInput("kpoints_mesh", "null", "a mesh, or kpoints_distance a number", "give one of them")
     namespace.pw.code = code
     namespace.pw.parameters = orm.Dict(values["parameters"])
     namespace.pw.metadata.options = values["options"]
 
 
-def fill_pwcond(namespace: Any, code: AbstractCode, values: Mapping[str, Any]) -> None:
-    """Fill the namespace of pwcond.x in a builder with what a protocol says."""
-    kpoints = orm.KpointsData()
-    if "mesh" in values["kpoints"]:
-        mesh, offset = values["kpoints"]["mesh"], values["kpoints"].get("offset", [0.0, 0.0])
-        kpoints.set_kpoints_mesh([*mesh, 1], offset=[*offset, 0.0])
-    else:
-        listed = values["kpoints"]["list"]
-        kpoints.set_kpoints([[kx, ky, 0.0] for kx, ky, _ in listed], weights=[weight for _, _, weight in listed])
-    namespace.pwcond.kpoints = kpoints
+def fill_pwcond(namespace: Any, code: AbstractCode, values: Mapping[str, Any], cell: NDArray[np.float64]) -> None:
+    """Fill the namespace of pwcond.x in a builder with what a protocol says.
+
+    Parameters
+    ----------
+    namespace
+        Of `PwcondBaseWorkChain`.
+    code
+        pwcond.x.
+    values
+        Section ``pwcond`` of a protocol.
+    cell
+        Of the lead, Å, shape (3, 3).
+
+    Raises
+    ------
+    InvalidInput
+        If the k-points are none.
+    """
+    namespace.pwcond.kpoints = lateral_kpoints(values["kpoints"], cell)
     namespace.pwcond.code = code
     namespace.pwcond.energies = to_energies(values["energies"])
     namespace.pwcond.unitarity_tolerance = float(values["unitarity_tolerance"])
@@ -39,6 +63,45 @@ def fill_pwcond(namespace: Any, code: AbstractCode, values: Mapping[str, Any]) -
     namespace.pwcond.metadata.options = values["options"]
     namespace.max_shards = values["max_shards"]
     namespace.shards_per_job = values["shards_per_job"]
+
+
+def lateral_kpoints(values: Mapping[str, Any], cell: NDArray[np.float64]) -> orm.KpointsData:
+    """Return lateral k-points.
+
+    Parameters
+    ----------
+    values
+        ``{list: [[kx, ky, weight], ...]}``, ``{mesh: [n1, n2], offset: [o1, o2]}`` with the offset in steps, or
+        ``{distance: d}``, 1/Å, for the coarsest mesh without a larger step.
+    cell
+        Of the lead, Å, shape (3, 3).
+
+    Raises
+    ------
+    InvalidInput
+        If it is none of these.
+    """
+    bound = "one of {list: [[kx, ky, weight], ...]}, {mesh: [n1, n2], offset: [o1, o2]}, {distance: 1/Å}"
+    kpoints = orm.KpointsData()
+    try:
+        match sorted(values):
+            case ["list"]:
+                points = np.array(values["list"], dtype=float).reshape(-1, 3)
+                lateral = np.column_stack([points[:, :2], np.zeros(len(points))])
+                kpoints.set_kpoints(lateral, weights=points[:, 2])
+            case ["mesh"] | ["mesh", "offset"]:
+                kpoints.set_kpoints_mesh([*values["mesh"], 1], offset=[*values.get("offset", [0.0, 0.0]), 0.0])
+            case ["distance"] if values["distance"] > 0:
+                reciprocal = 2 * np.pi * np.linalg.norm(np.linalg.inv(cell).T[:2], axis=1)
+                mesh = np.ceil(reciprocal / values["distance"] - 1e-9).astype(int).tolist()
+                kpoints.set_kpoints_mesh([*mesh, 1])
+            case _:
+                raise InvalidInput("pwcond.kpoints", dict(values), bound, "correct the protocol or the overrides")
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput("pwcond.kpoints", dict(values), bound, str(error)) from error
+    return kpoints
 
 
 def fill_readback(namespace: Any, code: AbstractCode, values: Mapping[str, Any]) -> None:

@@ -51,7 +51,6 @@ def find_scf(inputs: AttributeDict) -> orm.RemoteData | None:
         parameters, k-points, and code.
     """
     inputs.pw.structure.store()
-    inputs.kpoints.store()
     query = orm.QueryBuilder()
     query.append(
         orm.StructureData,
@@ -77,7 +76,8 @@ def content_of(inputs: Any) -> dict[str, Any]:
         "structure": pw.structure.base.caching.compute_hash(),
         "pseudos": {kind: pseudo.md5 for kind, pseudo in dict(pw.pseudos).items()},
         "parameters": pw.parameters.get_dict(),
-        "kpoints": inputs.kpoints.base.caching.compute_hash(),
+        "kpoints": inputs.kpoints.base.caching.compute_hash() if "kpoints" in inputs else None,
+        "kpoints_distance": inputs.kpoints_distance.value if "kpoints_distance" in inputs else None,
         "code": pw.code.uuid,
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 from aiida import orm
 
 from aiida_rewire.errors import InvalidInput
-from aiida_rewire.transport.boundaries import Region, check_joint, check_layer, check_spheres
+from aiida_rewire.transport.boundaries import Region, check_joint, check_lateral_cell, check_layer, check_spheres
 from aiida_rewire.transport.upf import UnreadableUpf, sphere_radius
 
 
@@ -34,6 +34,8 @@ def refuse_structures(structures: Mapping[str, orm.StructureData], pseudos: Mapp
             check_spheres(region)
         if "left_lead" not in regions or "junction" not in regions:
             return None
+        for lead in (regions[name] for name in ("left_lead", "right_lead") if name in regions):
+            check_lateral_cell(lead, regions["junction"])
         check_joint(regions["left_lead"], regions["junction"], regions.get("right_lead"))
     except InvalidInput as error:
         return str(error)

@@ -17,6 +17,7 @@ from aiida_rewire.calculations.readback import ReadbackCalculation
 from aiida_rewire.data.conductance import ConductanceData, validate_labels
 from aiida_rewire.data.trace import TraceData
 from aiida_rewire.errors import InvalidInput
+from aiida_rewire.junction.lattice import Fcc111
 from aiida_rewire.junction.tips import Region
 from aiida_rewire.workflows.biased_md import BiasedMdWorkChain
 from aiida_rewire.workflows.failures import why_failed
@@ -175,7 +176,8 @@ class RewiringWorkChain(WorkChain):
         for namespace, region in ((builder.lead, "lead"), (builder.lane.scf, "scf")):
             fill_scf(namespace, codes["pw"], values[region])
             namespace.pw.pseudos = {SYMBOL: pseudo}
-        fill_pwcond(builder.lane.pwcond, codes["pwcond"], values["pwcond"])
+        lattice = Fcc111(values["junction"]["lattice_constant"], values["junction"]["supercell"])
+        fill_pwcond(builder.lane.pwcond, codes["pwcond"], values["pwcond"], lattice.lead()[0])
         fill_readback(builder.lane.readback, codes["pp"], values["readback"])
         builder.lane.potential_tolerance = float(values["readback"]["potential_tolerance_ev"])
         return builder

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from aiida import orm
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, submit
@@ -181,7 +182,7 @@ class TransmissionWorkChain(WorkChain):
         for namespace, atoms in kinds.items():
             fill_scf(builder[namespace], codes["pw"], values["lead" if namespace == "lead_scf" else namespace])
             builder[namespace].pw.pseudos = {kind.name: pseudos[kind.symbol] for kind in atoms}
-        fill_pwcond(builder.pwcond, codes["pwcond"], values["pwcond"])
+        fill_pwcond(builder.pwcond, codes["pwcond"], values["pwcond"], np.array(left_lead.cell))
         fill_readback(builder.readback, codes["pp"], values["readback"])
         builder.potential_tolerance = float(values["readback"]["potential_tolerance_ev"])
         return builder
