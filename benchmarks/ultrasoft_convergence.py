@@ -45,6 +45,7 @@ VALENCE = {"ultrasoft": 11, "frozen-d": 1}
 SILVER_MASS = 107.8682
 SPARE_BANDS = 8
 HARTREE_EV = 2 * RYDBERG_EV
+SMOOTH_NR3 = re.compile(r'(<fft_smooth nr1="\d+" nr2="\d+" nr3=")\d+(")')
 FERMI_ELEMENT = re.compile(r"(<fermi_energy>)([^<]*)(</fermi_energy>)")
 
 Mesh = tuple[int, int, int]
@@ -104,7 +105,8 @@ class Scf:
 class Run:
     """A run of pwcond.x; ``lateral`` is an N x N Monkhorst-Pack mesh, or 0 for the point (0.1, 0.2).
 
-    ``aligned`` moves the junction's Fermi energy by what makes its end layers meet the lead's potential.
+    ``aligned`` moves the junction's Fermi energy by what makes its end layers meet the lead's potential; ``slabs``
+    gives pwcond.x other numbers of slabs along z, in lead and junction, than the smooth grids of the SCF.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Run:
     nz1: int = 3
     lateral: int = 0
     aligned: bool = False
+    slabs: tuple[int, int] | None = None
 
 
 def lateral_kpoints(n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -224,14 +227,19 @@ def misalignment(run: Run, lead: Path, junction: Path) -> float:
     return (ours["left"] + ours["right"] - theirs["left"] - theirs["right"]) / 2
 
 
-def stage(parent: Path, save: Path, shift: float) -> None:
-    """Link what an SCF left into the folder of pwcond.x, with its Fermi energy moved by ``shift`` (eV)."""
+def stage(parent: Path, save: Path, shift: float, slabs: int) -> None:
+    """Link what an SCF left into the folder of pwcond.x, with its Fermi energy moved by ``shift`` (eV).
+
+    ``slabs``, unless 0, replaces nr3s.
+    """
     save.mkdir(exist_ok=True)
     for path in (parent / "out/aiida.save").resolve().iterdir():
         if path.suffix == ".xml":
             moved = FERMI_ELEMENT.sub(
                 lambda found: f"{found[1]}{float(found[2]) + shift / HARTREE_EV:.16e}{found[3]}", path.read_text()
             )
+            if slabs:
+                moved = SMOOTH_NR3.sub(rf"\g<1>{slabs}\g<2>", moved)
             (save / path.name).write_text(moved)
         elif not (save / path.name).is_symlink():
             (save / path.name).symlink_to(path)
@@ -246,8 +254,9 @@ def transmit(run: Run, out: Path) -> None:
     done = folder / "pwcond.json"
     if not done.exists():
         shift = misalignment(run, lead, junction) if run.aligned else 0.0
-        stage(lead, folder / "out/lead.save", 0.0)
-        stage(junction, folder / "out/junction.save", shift)
+        slabs = run.slabs or (0, 0)
+        stage(lead, folder / "out/lead.save", 0.0, slabs[0])
+        stage(junction, folder / "out/junction.save", shift, slabs[1])
         namelist = {
             "outdir": "./out",
             "prefixl": "lead",
@@ -293,6 +302,7 @@ def measured(run: Run, out: Path) -> dict[str, object]:
         "ewind_ry": run.ewind,
         "epsproj": run.epsproj,
         "nz1": run.nz1,
+        "slabs": "/".join(map(str, run.slabs)) if run.slabs else "nr3s",
         "lateral": run.lateral or "(0.1,0.2)",
         "kpoints": len(kpoints),
         "transmission": float(sum(w * s.transmission for w, s in zip(weights, output.states, strict=True))),
@@ -371,22 +381,44 @@ def study() -> list[Run]:
     runs += [
         Run("us-layers-4-3", lead, wide),
         Run("us-layers-4-3-aligned", lead, wide, aligned=True),
+        replace(base, name="us-slabs-75-180", slabs=(75, 180)),
+    ]
+    runs += [
+        replace(run, name=f"{run.name}-aligned", aligned=True)
+        for run in runs
+        if run.name.startswith(("small-layers", "fd-layers", "fd-base"))
     ]
     dense_lead, dense_junction = replace(small_lead, mesh=(6, 6, 6)), replace(small_junction, mesh=(6, 6, 1))
-    runs += [
-        replace(small, name="small-lead-666", lead=dense_lead),
-        Run("small-fine-3-2", dense_lead, dense_junction),
-        replace(small, name="small-junction-442", junction=replace(small_junction, mesh=(4, 4, 2))),
-        Run("small-fine-4-3", dense_lead, replace(dense_junction, layers=(4, 3))),
-    ]
+    cheaper, dearer = (
+        replace(
+            small,
+            name="small-{}-{}".format(*cutoffs),
+            lead=replace(small_lead, cutoffs=cutoffs),
+            junction=replace(small_junction, cutoffs=cutoffs),
+        )
+        for cutoffs in ((25, 200), (35, 350))
+    )
+    sparser_lead, sparser_junction = (
+        replace(x, cutoffs=(28, 200), bands_factor=1.2, conv_thr=1e-7) for x in (lead, junction)
+    )
     denser = replace(junction, mesh=(3, 3, 1), bands_factor=1.2, conv_thr=1e-7)
     runs += [
         replace(base, name="us-loose", ewind=1.0, epsproj=1e-3),
-        replace(base, name="us-nz1-11", nz1=11),
         Run("us-junction-331", lead, denser),
         Run("us-junction-331-aligned", lead, denser, aligned=True),
+        replace(small, name="small-lead-666", lead=dense_lead),
+        cheaper,
+        *(replace(quick, name=f"fd-lateral-{n}", lateral=n) for n in (5, 6)),
+        Run("small-fine-3-2", dense_lead, dense_junction),
+        Run("small-fine-3-2-aligned", dense_lead, dense_junction, aligned=True),
+        Run("small-fine-4-3", dense_lead, replace(dense_junction, layers=(4, 3))),
+        Run("small-fine-4-3-aligned", dense_lead, replace(dense_junction, layers=(4, 3)), aligned=True),
+        dearer,
+        replace(small, name="small-junction-442", junction=replace(small_junction, mesh=(4, 4, 2))),
+        replace(quick, name="fd-lateral-8", lateral=8),
+        replace(base, name="us-nz1-11", nz1=11),
+        Run("us-28-200", sparser_lead, sparser_junction),
     ]
-    runs += [replace(quick, name=f"fd-lateral-{n}", lateral=n) for n in (5, 6, 8)]
     return runs
 
 

@@ -41,7 +41,7 @@ def inputs(
         "code": orm.InstalledCode(computer=cluster, filepath_executable="/bin/true", label="pwcond").store(),
         "left_lead": finished_pw(*lead_cell),
         "junction": finished_pw(*junction_cell, fft_grid=(27, 27, 180), smooth_fft_grid=(27, 27, 180)),
-        "parameters": orm.Dict({"ewind": 0.5, "epsproj": 1e-2, "nz1": 3}),
+        "parameters": orm.Dict({"ewind": 0.5, "epsproj": 1e-4, "nz1": 3}),
         "kpoints": kpoints,
         "energies": orm.List([0.1, 0.0, -0.2]),
     }

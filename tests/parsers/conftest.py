@@ -1,8 +1,8 @@
 """Finished calculations that only the database knows, and what their parser makes of the files they left."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,12 +20,16 @@ class Parsed:
     message: str
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def parse(cluster: orm.Computer) -> Callable[..., Parsed]:
     """Parse files as if a calculation had left them."""
 
     def factory(
-        entry_point: str, output_filename: str, inputs: dict[str, orm.Data], files: dict[str, bytes]
+        entry_point: str,
+        output_filename: str,
+        inputs: Mapping[str, orm.Data],
+        files: Mapping[str, bytes],
+        temporary: Path | None = None,
     ) -> Parsed:
         node = orm.CalcJobNode(computer=cluster, process_type=f"aiida.calculations:{entry_point}")
         node.set_option("output_filename", output_filename)
@@ -34,10 +38,12 @@ def parse(cluster: orm.Computer) -> Callable[..., Parsed]:
         node.store()
         retrieved = orm.FolderData()
         for name, content in files.items():
-            retrieved.base.repository.put_object_from_filelike(BytesIO(content), name)
+            retrieved.base.repository.put_object_from_bytes(content, name)
         retrieved.base.links.add_incoming(node, LinkType.CREATE, "retrieved")
         retrieved.store()
-        outputs, process = ParserFactory(entry_point).parse_from_node(node, store_provenance=False)
+        folder: dict[str, Any] = {"retrieved_temporary_folder": str(temporary)} if temporary else {}
+        parser = ParserFactory(entry_point)
+        outputs, process = parser.parse_from_node(node, store_provenance=False, **folder)
         labels = {code.status: label for label, code in CalculationFactory(entry_point).exit_codes.items()}
         exit_code = labels[process.exit_status] if process.exit_status else ""
         return Parsed(dict(outputs), exit_code, process.exit_message or "")

@@ -5,7 +5,16 @@ import math
 import numpy as np
 import pytest
 
-from aiida_rewire.transport.pwcond_input import FREE_KEYS, OWNED_KEYS, fortran_value, pwcond_input
+from aiida_rewire.errors import InvalidInput
+from aiida_rewire.transport.numerics import DEFAULTS
+from aiida_rewire.transport.pwcond_input import (
+    BOUNDS,
+    FREE_KEYS,
+    OWNED_KEYS,
+    check_parameters,
+    fortran_value,
+    pwcond_input,
+)
 
 KPOINTS = np.array([[0.1, 0.2], [1 / 3, -1 / 3]])
 WEIGHTS = np.array([1.0, 3.0])
@@ -76,3 +85,27 @@ def test_no_key_is_both_free_and_owned() -> None:
     assert set() == FREE_KEYS & OWNED_KEYS
     # these print wrong transmissions
     assert {"recover", "lread_cond"} <= OWNED_KEYS
+    # these would compute another spin, or in another order, than is recorded
+    assert {"iofspin", "loop_ek"} <= OWNED_KEYS
+    assert set(BOUNDS) <= FREE_KEYS
+
+
+def test_the_defaults_are_parameters() -> None:
+    check_parameters(DEFAULTS)
+    assert set(DEFAULTS) <= FREE_KEYS
+
+
+@pytest.mark.parametrize("key", sorted(OWNED_KEYS))
+def test_an_owned_key_is_refused_by_name(key: str) -> None:
+    with pytest.raises(InvalidInput, match=f"^parameters = {key}: must be left to the plugin"):
+        check_parameters({"ewind": 1.0, key: 1})
+
+
+@pytest.mark.parametrize("key", sorted(BOUNDS))
+def test_a_number_stays_within_its_bounds(key: str) -> None:
+    low, high = BOUNDS[key]
+    check_parameters({key: low})
+    check_parameters({key: high})
+    for value in (low - 1, high + 1, "1", True):
+        with pytest.raises(InvalidInput, match=rf"^parameters\.{key} = "):
+            check_parameters({key: value})

@@ -13,9 +13,10 @@ from aiida_rewire.data.trace import TraceData
 from aiida_rewire.junction.lattice import Fcc111
 from aiida_rewire.junction.tips import build_tips as build_tip_pair
 from aiida_rewire.md.script import DUMP_FILE
-from aiida_rewire.workflows.functions.results import collect_trace, snapshot_name, store_conductance
+from aiida_rewire.workflows.functions.results import collect_trace, snapshot_name
 from aiida_rewire.workflows.functions.snapshots import extract_snapshots
 from aiida_rewire.workflows.functions.structures import assemble_junction, build_lead, build_tips
+from aiida_rewire.workflows.functions.transmission import store_conductance
 
 TIPS = {"base_side": 3, "gap": 5.0}
 JUNCTION = {"lattice_constant": 4.16, "supercell": 3, "lower_layers": 3, "upper_layers": 2}
@@ -159,21 +160,33 @@ def test_a_snapshot_without_a_place_ends_with_an_exit_code(
     assert words in node.exit_message
 
 
-def transmission(value: float) -> tuple[orm.ArrayData, orm.KpointsData]:
-    """What a run of pwcond.x stored for two k-points of weights 1 and 3."""
+def transmission(value: float) -> orm.ArrayData:
+    """What was merged of runs of pwcond.x for two k-points of weights 1/4 and 3/4."""
     arrays = orm.ArrayData()
     arrays.set_array("energies", np.array([0.1, 0.0]))
+    arrays.set_array("kpoints", np.array([[0.1, 0.2], [0.3, 0.1]]))
+    arrays.set_array("weights", np.array([0.25, 0.75]))
     arrays.set_array("transmission", np.array([[3.0, 3.0], [value, value / 3]]))
     arrays.set_array("channels", np.array([[3, 3], [3, 3]]))
     arrays.set_array("unitarity", np.array([[0.0, 0.0], [2e-5, 1e-5]]))
-    kpoints = orm.KpointsData()
-    kpoints.set_kpoints([[0.1, 0.2, 0.0], [0.3, 0.1, 0.0]], weights=[1.0, 3.0])
-    return arrays, kpoints
+    arrays.set_array("numerics", np.array([[0, 0], [1, 0]]))
+    arrays.base.attributes.set("ladder", [{}, {"ewind": 2.0}])
+    return arrays
+
+
+def read_back(lower: float, upper: float) -> orm.Dict:
+    """What the read-back of an SCF stored, V - E_F in eV."""
+    return orm.Dict({"readback_difference": 1e-10, "layer_potential_ev": [lower, upper]})
+
+
+def conductance_of(snapshots: orm.TrajectoryData, labels: orm.Dict) -> ConductanceData:
+    lead, junction = read_back(-7.68, -7.68), read_back(-7.66, -7.77)
+    return store_conductance(transmission(2.0), labels, lead, junction, snapshots=snapshots, index=orm.Int(1))
 
 
 def test_a_conductance_knows_its_snapshot(snapshots: orm.TrajectoryData) -> None:
     labels = orm.Dict({"campaign": "c", "chain": "x", "voltage_v": 2.0, "seed": 7})
-    node = store_conductance(*transmission(2.0), snapshots, orm.Int(1), labels)
+    node = conductance_of(snapshots, labels)
     assert isinstance(node, ConductanceData)
     assert node.is_stored
     assert node.conductance_g0 == pytest.approx(1.0)
@@ -181,11 +194,14 @@ def test_a_conductance_knows_its_snapshot(snapshots: orm.TrajectoryData) -> None
     for key, value in {**labels.get_dict(), "step": 10, "time_ps": 0.01, "stage": "gap", "min_cut": 0}.items():
         assert attributes.get(key) == value
     assert node.get_array("kpoints").tolist() == [[0.1, 0.2], [0.3, 0.1]]
+    assert node.numerics is not None
+    assert node.numerics.tolist() == [[0, 0], [1, 0]]
+    assert attributes.get("ladder") == [{}, {"ewind": 2.0}]
 
 
 def test_a_trace_is_in_the_order_of_time_with_the_missing_ones_and_why(snapshots: orm.TrajectoryData) -> None:
     labels = orm.Dict({"campaign": "c"})
-    conductance = store_conductance(*transmission(2.0), snapshots, orm.Int(1), labels)
+    conductance = conductance_of(snapshots, labels)
     reasons = orm.Dict({"snapshot_0000": "pw.x <12> [410] not converged"})
     trace = collect_trace(snapshots, labels, reasons, snapshot_0001=conductance)
     assert isinstance(trace, TraceData)

@@ -23,7 +23,7 @@ def nested(path: str, value: Any) -> dict[str, Any]:
     return value
 
 
-@pytest.mark.parametrize("name", protocol_names())
+@pytest.mark.parametrize("name", protocol_names("chain"))
 def test_a_protocol_is_one_that_a_chain_can_begin_with(name: str) -> None:
     values = load_protocol(name, {})
     check_protocol(values)
@@ -33,7 +33,59 @@ def test_a_protocol_is_one_that_a_chain_can_begin_with(name: str) -> None:
 
 
 def test_the_demo_is_among_the_protocols() -> None:
-    assert "demo" in protocol_names()
+    assert "demo" in protocol_names("chain")
+    assert "demo" in protocol_names("transmission")
+    assert protocol_names() == protocol_names("chain")
+
+
+@pytest.mark.parametrize("name", protocol_names("chain"))
+def test_a_chain_computes_its_conductances_as_the_transmission_of_the_same_name_does(name: str) -> None:
+    chain, transmission = load_protocol(name, {}), load_protocol(name, {}, workflow="transmission")
+    assert set(transmission) == {"lead", "scf", "readback", "pwcond"}
+    assert {key: chain[key] for key in transmission} == transmission
+    assert set(chain) - set(transmission) == {
+        "tips", "equilibration", "production", "snapshot_interval_ps", "lanes", "junction", "md",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", protocol_names("transmission"))
+def test_lead_and_junction_share_cutoffs_and_smearing(name: str) -> None:
+    values = load_protocol(name, {}, workflow="transmission")
+    assert values["lead"]["parameters"]["SYSTEM"] == values["scf"]["parameters"]["SYSTEM"]
+    # the lead's own mesh along the current decides its Fermi energy: one of 1 x 1 x 3 gave bulk silver no channel
+    lead, junction = (
+        (values[region]["kpoints_mesh"], values[region].get("kpoints_distance")) for region in ("lead", "scf")
+    )
+    if lead[0] is not None:
+        assert lead[0][2] > junction[0][2] == 1
+    else:
+        assert 0 < lead[1] <= junction[1]
+
+
+def test_a_key_of_the_chain_is_none_of_the_transmission() -> None:
+    with pytest.raises(InvalidInput, match=r"^overrides = tips: must be a key of the protocol"):
+        load_protocol("demo", {"tips": {"gap": 5.0}}, workflow="transmission")
+
+
+@pytest.mark.parametrize("workflow", ["chain", "transmission"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("kpoints", {"mesh": [4, 4]}),
+        ("kpoints", {"mesh": [4, 4], "offset": [0.5, 0.5]}),
+        ("kpoints", {"list": [[0.0, 0.0, 1.0]]}),
+        ("energies", {"start": -1.0, "stop": 1.0, "step": 0.1}),
+        ("energies", [0.0]),
+    ],
+)
+def test_k_points_and_energies_are_replaced_as_a_whole(workflow: str, key: str, value: Any) -> None:
+    values = load_protocol("demo", {"pwcond": {key: value}}, workflow=workflow)
+    # nothing of the protocol's own is left beside it
+    assert values["pwcond"][key] == value
+    others = load_protocol("demo", {}, workflow=workflow)
+    assert {k: v for k, v in values["pwcond"].items() if k != key} == {
+        k: v for k, v in others["pwcond"].items() if k != key
+    }
 
 
 @pytest.mark.parametrize(
@@ -75,6 +127,8 @@ def test_a_protocol_is_not_changed_by_those_who_loaded_it() -> None:
         ({"production": {"voltage": 2.0}}, "production.voltage"),
         ({"lead": {"parameter": {}}}, "lead.parameter"),
         ({"pwcond": {"energy": [0.0]}}, "pwcond.energy"),
+        ({"pwcond": {"shards": 4}}, "pwcond.shards"),
+        ({"readback": {"thickness": 2.0}}, "readback.thickness"),
     ],
 )
 def test_an_unknown_key_is_named_by_its_path(overrides: dict[str, Any], path: str) -> None:
@@ -89,7 +143,7 @@ def test_a_value_in_the_place_of_a_mapping_is_refused(overrides: dict[str, Any])
 
 
 @pytest.mark.parametrize(
-    "overrides", [{"lanes": {"a": 1}}, {"tips": {"gap": {"a": 1}}}, {"pwcond": {"energies": {}}}]
+    "overrides", [{"lanes": {"a": 1}}, {"tips": {"gap": {"a": 1}}}, {"pwcond": {"max_shards": {}}}]
 )
 def test_a_mapping_in_the_place_of_a_value_is_refused(overrides: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match=r"^overrides"):

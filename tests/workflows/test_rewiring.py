@@ -15,6 +15,7 @@ from aiida_rewire.calculations.biased_md import BiasedMdCalculation
 from aiida_rewire.calculations.pwcond import PwcondCalculation
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.workflows.biased_md import BiasedMdWorkChain
+from aiida_rewire.workflows.protocols import load_protocol
 from aiida_rewire.workflows.pwcond import PwcondBaseWorkChain
 from aiida_rewire.workflows.rewiring import RewiringWorkChain
 
@@ -45,19 +46,41 @@ def test_the_demo_is_a_chain_that_can_begin(builder: Builder) -> None:
     assert chain.inputs.lead.pw.parameters.get_dict()["SYSTEM"]["ecutwfc"] == 10.0
 
 
+def test_the_demo_holds_the_programs_and_the_numerics_of_every_step(
+    builder: Builder, codes: dict[str, orm.InstalledCode]
+) -> None:
+    chain = begin(builder())
+    found = {
+        "lmp": chain.inputs.md.code,
+        "pw": chain.inputs.lead.pw.code,
+        "pp": chain.inputs.lane.readback.code,
+        "pwcond": chain.inputs.lane.pwcond.pwcond.code,
+    }
+    assert {label: code.uuid for label, code in found.items()} == {label: code.uuid for label, code in codes.items()}
+    assert chain.inputs.lane.scf.pw.code.uuid == codes["pw"].uuid
+    pwcond = chain.inputs.lane.pwcond
+    assert (pwcond.max_shards.value, pwcond.shards_per_job.value) == (1, 1)
+    assert pwcond.pwcond.parameters.get_dict() == load_protocol("demo", {})["pwcond"]["parameters"]
+    assert pwcond.pwcond.unitarity_tolerance.value == 1e-3
+    # lead and folders come from the chain itself
+    for name in ("left_lead_folder", "snapshots", "index", "geometry", "lattice", "left_lead", "junction"):
+        assert name not in chain.inputs.lane
+    assert not {"left_lead", "junction", "right_lead", "whole", "shards", "spin"} & set(pwcond.pwcond)
+
+
 def test_overrides_and_labels_reach_the_inputs(builder: Builder) -> None:
     overrides = {
         "tips": {"gap": 5.0},
         "production": {"voltage_v": 8.0, "seed": 3},
         "equilibration": {"seed": 3},
-        "pwcond": {"kpoints": [[0.1, 0.2, 1.0], [0.3, 0.1, 3.0]], "energies": [0.1, 0.0]},
+        "pwcond": {"kpoints": {"list": [[0.1, 0.2, 0.25], [0.3, 0.1, 0.75]]}, "energies": [0.1, 0.0]},
     }
     chain = begin(builder(overrides=overrides, labels={"campaign": "c", "chain": "x"}))
     assert chain.inputs.tips["gap"] == 5.0
     assert chain.inputs.production["voltage_v"] == 8.0
     points, weights = chain.inputs.lane.pwcond.pwcond.kpoints.get_kpoints(also_weights=True)
     assert points.tolist() == [[0.1, 0.2, 0.0], [0.3, 0.1, 0.0]]
-    assert weights.tolist() == [1.0, 3.0]
+    assert weights.tolist() == [0.25, 0.75]
     assert chain.inputs.lane.pwcond.pwcond.energies.get_list() == [0.1, 0.0]
     labels = chain.inputs.labels.get_dict()
     assert (labels["campaign"], labels["chain"], labels["protocol"]) == ("c", "x", "demo")
@@ -84,7 +107,11 @@ BAD = [
     ({"snapshot_interval_ps": 100.0}, "at most the 1.8 ps of the production"),
     ({"lanes": 0}, "lanes = 0: must be at least 1"),
     ({"pwcond": {"energies": [0.1]}}, "with 0.0, the Fermi energy"),
-    ({"pwcond": {"kpoints": [[0.1, 0.2, -1.0]]}}, "must be positive"),
+    ({"pwcond": {"energies": {"start": 0.1, "stop": 0.3, "step": 0.1}}}, "with 0.0, the Fermi energy"),
+    ({"pwcond": {"kpoints": {"list": [[0.1, 0.2, -1.0]]}}}, "must be positive"),
+    ({"pwcond": {"kpoints": {"list": [[0.1, 0.2, 1.0], [0.3, 0.1, 3.0]]}}}, "weights that sum to 4"),
+    ({"pwcond": {"max_shards": 0}}, "max_shards = 0: must be at least 1"),
+    ({"pwcond": {"shards_per_job": 0}}, "shards_per_job = 0: must be at least 1"),
     ({"pwcond": {"parameters": {"recover": True}}}, "parameters = recover: must be left to the plugin"),
 ]
 

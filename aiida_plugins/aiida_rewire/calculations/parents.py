@@ -30,15 +30,13 @@ def parent_run(name: str, remote: orm.RemoteData) -> ParentRun:
     Raises
     ------
     InvalidInput
-        If no finished pw.x run of the database left the folder, or if it was cleaned.
+        If no finished pw.x run of the database left the folder.
     """
     creator = remote.creator
     if not isinstance(creator, orm.CalcJobNode) or "output_parameters" not in creator.outputs:
         raise InvalidInput(name, f"folder {remote.pk}", "left by a pw.x run of this database", "run its SCF first")
     if not creator.is_finished_ok:
         raise InvalidInput(name, f"pw.x run {creator.pk}", "finished without an error", "repeat its SCF")
-    if remote.is_cleaned:
-        raise InvalidInput(name, f"folder {remote.pk}", "still there", "it was cleaned: run its SCF again")
     files = creator.outputs.retrieved.base.repository
     if XML_NAME not in files.list_object_names():
         raise InvalidInput(name, f"pw.x run {creator.pk}", f"with its {XML_NAME} retrieved", "repeat its SCF")
@@ -48,6 +46,9 @@ def parent_run(name: str, remote: orm.RemoteData) -> ParentRun:
         raise InvalidInput(name, f"{XML_NAME}: {error}", "readable", "repeat its SCF") from error
     elements = dict(zip(run.species, run.elements, strict=True))
     pseudos = {elements[kind]: creator.inputs.pseudos[kind] for kind in elements}
+    for kind, element in elements.items():
+        if creator.inputs.pseudos[kind].md5 != pseudos[element].md5:
+            raise InvalidInput(f"{name}.pseudos", f"two for {element}", "one for each element", "repeat its SCF")
     texts = {element: pseudo.get_content() for element, pseudo in pseudos.items()}
     try:
         radii = {element: sphere_radius(text) for element, text in texts.items()}
@@ -60,6 +61,18 @@ def parent_run(name: str, remote: orm.RemoteData) -> ParentRun:
         pseudo_digests={element: pseudo.md5 for element, pseudo in pseudos.items()},
         sphere_radii=radii,
     )
+
+
+def check_there(name: str, remote: orm.RemoteData) -> None:
+    """Refuse a folder that was cleaned.
+
+    Raises
+    ------
+    InvalidInput
+        If it was.
+    """
+    if remote.is_cleaned:
+        raise InvalidInput(name, f"folder {remote.pk}", "still there", "it was cleaned: run its SCF again")
 
 
 def refuse_missing_files(name: str, remote: orm.RemoteData) -> str | None:

@@ -75,7 +75,7 @@ def validate_inputs(inputs: dict[str, Any], ports: Container[str]) -> str | None
     return None
 
 
-def refuse_ranks(inputs: dict[str, Any]) -> str | None:
+def refuse_ranks(inputs: dict[str, Any], shards_per_job: int = 1) -> str | None:
     """Return why pwcond.x would not run on so many ranks, if it would not."""
     options = inputs.get("metadata", {}).get("options", {})
     if not options.get("withmpi"):
@@ -86,7 +86,7 @@ def refuse_ranks(inputs: dict[str, Any]) -> str | None:
     )
     if ranks & (ranks - 1):
         return str(InvalidInput("metadata.options.resources", f"{ranks} ranks", "2^N", "pwcond.x takes no other"))
-    if len(inputs["shards"].get_list() if "shards" in inputs else [0]) > 1:
+    if max(shards_per_job, len(inputs["shards"].get_list()) if "shards" in inputs else 1) > 1:
         bound = "withmpi = False: shards run side by side, each on one core"
         return str(InvalidInput("shards", "several, with MPI", bound, "or one shard a job"))
     return None

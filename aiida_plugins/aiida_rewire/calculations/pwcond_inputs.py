@@ -11,9 +11,9 @@ from aiida import orm
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
-from aiida_rewire.calculations.parents import parent_run
+from aiida_rewire.calculations.parents import check_there, parent_run
 from aiida_rewire.errors import InvalidInput
-from aiida_rewire.transport.lateral_mesh import reduce_mesh
+from aiida_rewire.transport.lateral_mesh import one_behind_the_other, reduce_mesh
 from aiida_rewire.transport.parents import ParentRun, check_parents, check_region, check_whole
 from aiida_rewire.transport.pwcond_input import check_parameters
 from aiida_rewire.transport.shards import Shard, split_grid
@@ -60,11 +60,12 @@ def validate_kpoints(node: orm.KpointsData | None, _: object) -> str | None:
     if node is None:
         return None
     try:
-        mesh, _offset = node.get_kpoints_mesh()
+        mesh, offset = node.get_kpoints_mesh()
     except AttributeError:
         return _refused_list(node)
-    if mesh[2] != 1:
-        return str(InvalidInput("kpoints", f"mesh {mesh}", "lateral: 1 along z", "the third axis is the current's"))
+    if mesh[2] != 1 or offset[2] != 0:
+        bound = "lateral: 1 along z, without an offset"
+        return str(InvalidInput("kpoints", f"mesh {mesh}, offset {offset}", bound, "the third axis is the current's"))
     return None
 
 
@@ -195,6 +196,8 @@ def refuse_parents(inputs: Mapping[str, Any]) -> str | None:
     if isinstance(code, orm.InstalledCode) and code.computer.pk != next(iter(parents.values())).computer.pk:
         return str(InvalidInput("code", code.full_label, "on the computer of the parents", "run the SCF there"))
     try:
+        for name, remote in parents.items():
+            check_there(name, remote)
         runs = {name: parent_run(name, remote) for name, remote in parents.items()}
         _check(runs, inputs)
     except InvalidInput as error:
@@ -267,8 +270,10 @@ def lateral_kpoints(node: orm.KpointsData, inputs: Any) -> tuple[NDArray[np.floa
         return kpoints[:, :2], weights
     runs = [parent_run(name, remote) for name, remote in given_parents(inputs).items()]
     crystals = [(run.cell, run.positions, np.array([atomic_numbers[e] for e in run.elements])) for run in runs]
-    # with unequal leads, or leads inside one cell, nothing but time reversal is taken for granted
     lead, junction = (crystals[0], crystals[-1]) if "right_lead" not in inputs else (crystals[0], crystals[1])
+    if "right_lead" in inputs:
+        # what maps both leads, one behind the other, onto themselves maps each
+        lead = one_behind_the_other(crystals[0], crystals[2])
     return reduce_mesh((mesh[0], mesh[1]), (offset[0], offset[1]), lead=lead, junction=junction)
 
 

@@ -11,7 +11,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 
 from aiida_rewire.calculations.caching import ReusedOnlyIfGood
 from aiida_rewire.calculations.options import set_serial_defaults
-from aiida_rewire.calculations.parents import SAVE_FOLDER, parent_run
+from aiida_rewire.calculations.parents import SAVE_FOLDER, check_there, parent_run
 from aiida_rewire.errors import InvalidInput
 
 
@@ -20,6 +20,7 @@ def validate_parent(node: orm.RemoteData | None, _: object) -> str | None:
     if node is None:
         return None
     try:
+        check_there("parent_folder", node)
         parent_run("parent_folder", node)
     except InvalidInput as error:
         return str(error)

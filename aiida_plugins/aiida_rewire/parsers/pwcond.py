@@ -10,6 +10,7 @@ from aiida.engine import ExitCode
 
 from aiida_rewire.calculations.pwcond import FATAL_EXIT_CODES, PwcondCalculation, stdout_name
 from aiida_rewire.calculations.pwcond_inputs import Grid, grid_of, scattering_kind
+from aiida_rewire.errors import InvalidInput
 from aiida_rewire.parsers.retrieved import RetrievedFilesParser
 from aiida_rewire.transport import gates
 from aiida_rewire.transport.complex_bands import read_complex_bands
@@ -32,7 +33,10 @@ class PwcondParser(RetrievedFilesParser):
 
     def parse(self, **kwargs: Any) -> ExitCode | None:
         """Read the outputs, gate them, store them."""
-        grid = grid_of(self.node.inputs)
+        try:
+            grid = grid_of(self.node.inputs)
+        except InvalidInput as error:
+            return self.exit_code("ERROR_PARENT_FILES", reason=error)
         texts = [self.text(stdout_name(index)) for index in range(len(grid.shards))]
         if not any(texts):
             return self.exit_code("ERROR_OUTPUT_MISSING")
@@ -44,7 +48,7 @@ class PwcondParser(RetrievedFilesParser):
             else:
                 unitarity_max = self.store_transmission(grid, self.gated(grid, outputs))
         except gates.RefusedTransmission as refusal:
-            return self.failure(outputs) or self.exit_code(self.GATES[type(refusal)], reason=refusal)
+            return self.exit_code(self.GATES[type(refusal)], reason=refusal)
         results = {**summary(outputs, unitarity_max), "failed_pairs": failed_pairs(grid, outputs)}
         self.out("results", orm.Dict(results))
         return self.failure(outputs)

@@ -37,9 +37,9 @@ class ReadbackParser(RetrievedFilesParser):
         missing = [path.name for path in (written, *grids.values()) if not path.is_file()]
         if missing:
             return self.exit_code("ERROR_OUTPUT_MISSING", missing=", ".join(missing))
-        run = parent_run("parent_folder", self.node.inputs.parent_folder)
-        thickness, height = self.node.inputs.thickness.value, float(run.cell[2, 2])
         try:
+            run = parent_run("parent_folder", self.node.inputs.parent_folder)
+            thickness, height = self.node.inputs.thickness.value, float(run.cell[2, 2])
             density = readback.density_on_grid(readback.read_charge_density(written), run.fft_grid)
             difference = readback.readback_difference(readback.read_pp_grid(grids["density"]), density)
             if run.fermi_energy is None:

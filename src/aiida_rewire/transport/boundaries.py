@@ -115,6 +115,30 @@ class Atoms:
         return bool((near.sum(axis=0) == 1).all() and (near.sum(axis=1) == 1).all())
 
 
+def check_axes(region: Region) -> None:
+    """Ask for a cell whose third vector is along z, and whose others lie across.
+
+    Raises
+    ------
+    InvalidInput
+        If it is turned otherwise.
+    """
+    if np.abs(region.cell[2, :2]).max() > CELL_TOLERANCE or region.cell[2, 2] <= 0:
+        raise InvalidInput(
+            f"{region.name}.cell",
+            f"third vector {np.round(region.cell[2], 6).tolist()} Å",
+            "along z",
+            "the current flows along z: turn the cell",
+        )
+    if np.abs(region.cell[:2, 2]).max() > CELL_TOLERANCE:
+        raise InvalidInput(
+            f"{region.name}.cell",
+            f"first two vectors {np.round(region.cell[:2], 6).tolist()} Å",
+            "in the plane z = 0",
+            "turn the cell so that its layers lie in planes of constant z",
+        )
+
+
 def check_layer(region: Region, plane: float) -> None:
     """Ask for exactly one flat layer at a plane.
 

@@ -21,6 +21,15 @@ Crystal = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
 """Cell (Å, (3, 3)), positions (Å, (n, 3)), and numbers (n,) that differ where the atoms differ."""
 
 
+def one_behind_the_other(first: Crystal, second: Crystal) -> Crystal:
+    """Return a crystal of two that share the lateral cell: what leaves z alone and maps it maps both."""
+    height = first[0][2]
+    cell = np.vstack([first[0][:2], [height + second[0][2]]])
+    # numbers of the second are told apart, lest an operation map one onto the other
+    numbers = np.concatenate([2 * first[2], 2 * second[2] + 1])
+    return cell, np.vstack([first[1], second[1] + height]), numbers
+
+
 def reduce_mesh(
     mesh: tuple[int, int], offset: tuple[float, float], *, lead: Crystal, junction: Crystal
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from aiida_rewire.transport.pwcond_input import BOUNDS
+
 DEFAULTS: Mapping[str, float | int] = {"ewind": 1.0, "epsproj": 1e-5, "nz1": 11}
 """What is written where the user says nothing: Ry, dimensionless, slabs to a plane of the FFT grid.
 
@@ -50,13 +52,14 @@ def ladder(asked: Mapping[str, object]) -> tuple[Rung, ...]:
         Keys of INPUTCOND.
     """
     ewind, epsproj, nz1 = (_number(asked, key) for key in ("ewind", "epsproj", "nz1"))
-    return (
-        Rung(),
-        Rung({"ewind": ewind + 1.0}),
-        Rung({"epsproj": epsproj / 10}),
-        Rung({"nz1": round(nz1) + 2}),
-        Rung(energy_shift_ev=ENERGY_NUDGE_EV),
-    )
+    changes = {
+        "ewind": min(ewind + 1.0, BOUNDS["ewind"][1]),
+        "epsproj": max(epsproj / 10, BOUNDS["epsproj"][0]),
+        "nz1": min(round(nz1) + 2, round(BOUNDS["nz1"][1])),
+    }
+    now = {"ewind": ewind, "epsproj": epsproj, "nz1": nz1}
+    others = [Rung({key: value}) for key, value in changes.items() if value != now[key]]
+    return (Rung(), *others, Rung(energy_shift_ev=ENERGY_NUDGE_EV))
 
 
 def _number(asked: Mapping[str, object], key: str) -> float:

@@ -13,6 +13,7 @@ from aiida_rewire.errors import InvalidInput
 from aiida_rewire.transport.boundaries import (
     CELL_TOLERANCE,
     Region,
+    check_axes,
     check_crossing,
     check_joint,
     check_lateral_cell,
@@ -112,6 +113,7 @@ def check_region(run: ParentRun) -> None:
         Names what the run has and what it must have.
     """
     _check_settings(run)
+    check_axes(run.region())
     check_layer(run.region(), 0.0)
     check_spheres(run.region())
 
@@ -188,6 +190,7 @@ def check_whole(run: ParentRun, boundaries: Sequence[float]) -> None:
         Names what the run has and what it must have.
     """
     _check_settings(run)
+    check_axes(run.region())
     length = float(run.cell[2, 2])
     planes = [0.0, *(run.alat * float(boundary) for boundary in boundaries)]
     ascending = all(low + CELL_TOLERANCE < high for low, high in pairwise(planes))
@@ -249,20 +252,6 @@ def _check_settings(run: ParentRun) -> None:
         )
     if run.fermi_energy is None:
         raise InvalidInput(f"{run.name}.fermi_energy", "none", "known", "use smearing in the SCF")
-    if np.abs(run.cell[2, :2]).max() > CELL_TOLERANCE or run.cell[2, 2] <= 0:
-        raise InvalidInput(
-            f"{run.name}.cell",
-            f"third vector {np.round(run.cell[2], 6).tolist()} Å",
-            "along z",
-            "the current flows along z: turn the cell",
-        )
-    if np.abs(run.cell[:2, 2]).max() > CELL_TOLERANCE:
-        raise InvalidInput(
-            f"{run.name}.cell",
-            f"first two vectors {np.round(run.cell[:2], 6).tolist()} Å",
-            "in the plane z = 0",
-            "turn the cell so that its layers lie in planes of constant z",
-        )
 
 
 def _check_same_pseudos(lead: ParentRun, junction: ParentRun) -> None:

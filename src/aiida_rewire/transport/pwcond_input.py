@@ -31,7 +31,7 @@ FREE_KEYS = frozenset(
 space (``lorb``, ``lorb3d``, ``lcharge``), whose output has more than transmissions."""
 
 
-BOUNDS = {"ewind": (0.0, 100.0), "epsproj": (0.0, 1e-3), "nz1": (1, 1000), "ecut2d": (0.0, 1e4)}
+BOUNDS = {"ewind": (0.01, 100.0), "epsproj": (1e-12, 1e-3), "nz1": (1, 1000), "ecut2d": (0.0, 1e4)}
 """Lowest and highest value of numerical keys. With ``epsproj = 1`` pwcond.x prints T = 0 without a word, with
 1e-2 T may be a fifth off."""
 

@@ -34,6 +34,10 @@ class ExactPwBaseWorkChain(PwBaseWorkChain):
         spec.expose_outputs(ExactPwCalculation)
 
 
+ALSO_DECISIVE = ("settings", "hubbard_file", "vdw_table")
+"""Inputs of pw.x, beside the usual ones, that change what it computes."""
+
+
 def for_region(inputs: AttributeDict, structure: orm.StructureData) -> AttributeDict:
     """Complete the inputs of an SCF for a region: its structure, FFT grids and bands."""
     inputs.pw.structure = structure
@@ -79,6 +83,7 @@ def content_of(inputs: Any) -> dict[str, Any]:
         "kpoints": inputs.kpoints.base.caching.compute_hash() if "kpoints" in inputs else None,
         "kpoints_distance": inputs.kpoints_distance.value if "kpoints_distance" in inputs else None,
         "code": pw.code.uuid,
+        **{name: pw[name].base.caching.compute_hash() if name in pw else None for name in ALSO_DECISIVE},
     }
 
 

@@ -100,7 +100,7 @@ class PwcondBaseWorkChain(WorkChain):
         try:
             self.ctx.spins = self.spins_of_parents()
             checked = inputs if self.ctx.spins == [""] else {**inputs, "spin": orm.Str(self.ctx.spins[0])}
-            refusals = [refuse_parents(checked), refuse_ranks(inputs)]
+            refusals = [refuse_parents(checked), refuse_ranks(inputs, self.inputs.shards_per_job.value)]
             refusals += [refuse_missing_files(name, remote) for name, remote in given_parents(inputs).items()]
             refusal = next((text for text in refusals if text), None)
             if refusal is None:
@@ -129,7 +129,9 @@ class PwcondBaseWorkChain(WorkChain):
         groups: dict[tuple[str, int], list[tuple[int, int]]] = {}
         for spin, energy, kpoint, rung in self.ctx.pending:
             groups.setdefault((spin, rung), []).append((energy, kpoint))
-        share = max(1, self.inputs.max_shards.value // len(groups))
+        # complex bands take no time, and cannot be merged
+        most = 1 if scattering_kind(self.ctx.inputs) == 0 else self.inputs.max_shards.value
+        share = max(1, most // len(groups))
         for (spin, rung), pairs in groups.items():
             shards, beside = cover(pairs, share), self.inputs.shards_per_job.value
             for first in range(0, len(shards), beside):

@@ -9,7 +9,14 @@ import numpy as np
 from aiida import orm
 
 from aiida_rewire.errors import InvalidInput
-from aiida_rewire.transport.boundaries import Region, check_joint, check_lateral_cell, check_layer, check_spheres
+from aiida_rewire.transport.boundaries import (
+    Region,
+    check_axes,
+    check_joint,
+    check_lateral_cell,
+    check_layer,
+    check_spheres,
+)
 from aiida_rewire.transport.upf import UnreadableUpf, sphere_radius
 
 
@@ -30,6 +37,7 @@ def refuse_structures(structures: Mapping[str, orm.StructureData], pseudos: Mapp
     regions = {name: region_of(name, structure, radii) for name, structure in structures.items()}
     try:
         for region in regions.values():
+            check_axes(region)
             check_layer(region, region.lower)
             check_spheres(region)
         if "left_lead" not in regions or "junction" not in regions:

@@ -244,10 +244,14 @@ class RewiringWorkChain(WorkChain):
         self.out("snapshots", snapshots)
         return None
 
-    def read_lead_back(self) -> ToContext | None:
+    def read_lead_back(self) -> ToContext | ExitCode | None:
         """Let the density of the lead be read back, once for all snapshots."""
         folder = self.ctx.lead.outputs.remote_folder
-        inputs = readback_inputs(self.exposed_inputs(LaneWorkChain, "lane").readback, folder, folder)
+        try:
+            inputs = readback_inputs(self.exposed_inputs(LaneWorkChain, "lane").readback, folder, [folder])
+        except InvalidInput as error:
+            code: ExitCode = self.exit_codes.ERROR_LEAD.format(reason=error)
+            return code
         if find_readback(inputs) is not None:
             return None
         inputs.metadata.call_link_label = "readback_lead"

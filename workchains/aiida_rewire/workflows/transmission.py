@@ -37,6 +37,10 @@ def validate_inputs(inputs: dict[str, Any], _: object) -> str | None:
         if not given and region != "right_lead":
             return str(InvalidInput(region, "missing", f"given, or {region}_folder", "give one"))
     structures = {region: inputs[region] for region in REGIONS if region in inputs}
+    for region in structures:
+        namespace = "scf" if region == "junction" else "lead_scf"
+        if "pw" not in inputs.get(namespace, {}):
+            return str(InvalidInput(namespace, "missing", f"given with {region}", "fill it, or give the folder"))
     pseudos: dict[str, UpfData] = {}
     for namespace in ("lead_scf", "scf"):
         pseudos |= inputs.get(namespace, {}).get("pw", {}).get("pseudos", {})
@@ -240,8 +244,9 @@ class TransmissionWorkChain(WorkChain):
         submitted: dict[str, orm.CalcJobNode] = {}
         try:
             for region, folder in self.ctx.folders.items():
-                lead = self.ctx.folders["right_lead" if region == "right_lead" else "left_lead"]
-                inputs = readback_inputs(self.exposed_inputs(ReadbackCalculation, "readback"), folder, lead)
+                inputs = self.exposed_inputs(ReadbackCalculation, "readback")
+                leads = [self.ctx.folders[lead] for lead in ("left_lead", "right_lead") if lead in self.ctx.folders]
+                inputs = readback_inputs(inputs, folder, leads)
                 found = find_readback(inputs)
                 if found is not None:
                     self.ctx.readback[region] = found
@@ -297,15 +302,19 @@ class TransmissionWorkChain(WorkChain):
         """Delete the scratch of this work chain's jobs, but that of leads, from which others may still start."""
         leads = {folder.uuid for region, folder in self.ctx.folders.items() if region != "junction"}
         for job in self.node.called_descendants:
-            if isinstance(job, orm.CalcJobNode) and job.outputs.remote_folder.uuid not in leads:
+            if not isinstance(job, orm.CalcJobNode) or "remote_folder" not in job.outputs:
+                continue
+            if job.outputs.remote_folder.uuid not in leads:
                 try:
                     job.outputs.remote_folder._clean()
                 except OSError as error:
                     self.report(f"the scratch of {job.pk} could not be deleted: {error}")
 
 
-def readback_inputs(inputs: AttributeDict, folder: orm.RemoteData, lead: orm.RemoteData) -> AttributeDict:
-    """Complete the inputs of a read-back: the folder of an SCF, and the thickness of the lead's first layer.
+def readback_inputs(inputs: AttributeDict, folder: orm.RemoteData, leads: list[orm.RemoteData]) -> AttributeDict:
+    """Complete the inputs of a read-back: the folder of an SCF, and the thickness of the leads' first layer.
+
+    The thinner one where they differ: what is compared at either end is equally thick in lead and junction.
 
     Raises
     ------
@@ -313,8 +322,9 @@ def readback_inputs(inputs: AttributeDict, folder: orm.RemoteData, lead: orm.Rem
         If a folder is not that of a good SCF.
     """
     inputs.parent_folder = folder
-    inputs.thickness = orm.Float(ReadbackCalculation.thickness_of(parent_run("lead", lead)))
     parent_run("parent_folder", folder)
+    runs = [parent_run("lead", lead) for lead in leads]
+    inputs.thickness = orm.Float(min(ReadbackCalculation.thickness_of(run) for run in runs))
     return inputs
 
 

@@ -51,8 +51,11 @@ def merge_shards(energies: orm.List, origins: orm.Dict, **parts: orm.ArrayData) 
     kpoints, weights = first.get_array("kpoints"), first.get_array("weights")
     ladder: list[dict[str, Any]] = [{}]
     merged: dict[str, tuple[TransmissionGrid, NDArray[np.int64]]] = {}
+    spins = {origins[name]["spin"] for name in parts}
+    if spins not in ({""}, {"up", "down"}):
+        return ExitCode(EXIT_NO_GRID, f"spins = {sorted(spins)}: must be none, or up and down; compute both")
     try:
-        for spin in sorted({origins[name]["spin"] for name in parts}, reverse=True):
+        for spin in sorted(spins, reverse=True):
             names = sorted(name for name in parts if origins[name]["spin"] == spin)
             grid, source = merge_grids(
                 [grid_of_node(parts[name]) for name in names],
@@ -62,7 +65,9 @@ def merge_shards(energies: orm.List, origins: orm.Dict, **parts: orm.ArrayData) 
                 energy_tolerance=ENERGY_NUDGE_EV + ENERGY_ROUNDING_EV,
             )
             rungs = [origins[name]["numerics"] for name in names]
-            ladder += [rung for rung in rungs if rung not in ladder]
+            for rung in rungs:
+                if rung not in ladder:
+                    ladder.append(rung)
             merged[spin] = grid, np.array([ladder.index(rung) for rung in rungs])[source]
     except ValueError as error:
         return ExitCode(EXIT_NO_GRID, str(error))
