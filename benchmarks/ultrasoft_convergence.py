@@ -14,6 +14,7 @@ import math
 import os
 import re
 import resource
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass, replace
@@ -55,7 +56,8 @@ Mesh = tuple[int, int, int]
 class Scf:
     """A run of pw.x; ``layers`` below and above the gap, or none for the lead. Cutoffs and degauss in Ry.
 
-    ``bands_factor`` times half the electrons is the number of bands, as the work chain for pw.x takes it.
+    ``bands_factor`` times half the electrons is the number of bands, as the work chain for pw.x takes it. ``periods``
+    of the lead stand one above the other. ``start`` is the run of the same cell whose density it begins with.
     """
 
     pseudo: str
@@ -67,6 +69,8 @@ class Scf:
     bands_factor: float = 1.5
     supercell: int = 2
     smearing: str = "mv"
+    periods: int = 1
+    start: Scf | None = None
 
     @property
     def lattice(self) -> Fcc111:
@@ -77,6 +81,7 @@ class Scf:
     def label(self) -> str:
         """Name of its folder."""
         region = "lead" if self.layers is None else "junction-{}-{}".format(*self.layers)
+        region += "" if self.periods == 1 else f"-{self.periods}-periods"
         changed = "".join(
             f"-{name}-{getattr(self, name):g}"
             for name, usual in (("degauss", 0.02), ("conv_thr", 1e-8), ("bands_factor", 1.5), ("supercell", 2))
@@ -90,7 +95,9 @@ class Scf:
     def region(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Cell (3, 3) and positions (n, 3), Å."""
         if self.layers is None:
-            return self.lattice.lead()
+            cell, positions = self.lattice.lead()
+            stacked = np.concatenate([positions + n * cell[2] for n in range(self.periods)])
+            return cell * np.array([[1], [1], [self.periods]]), stacked
         h = self.lattice.layer_spacing
         snapshot = np.array([[0.0, 0.0, h], [0.0, 0.0, h + DIMER_LENGTH]])
         gap = FlatGap(0.0, 2 * h + DIMER_LENGTH)
@@ -105,8 +112,9 @@ class Scf:
 class Run:
     """A run of pwcond.x; ``lateral`` is an N x N Monkhorst-Pack mesh, or 0 for the point (0.1, 0.2).
 
-    ``aligned`` moves the junction's Fermi energy by what makes its end layers meet the lead's potential; ``slabs``
-    gives pwcond.x other numbers of slabs along z, in lead and junction, than the smooth grids of the SCF.
+    ``aligned`` moves the junction's Fermi energy by what makes its end layers meet the lead's potential, ``moved``
+    (eV) by as much more; ``slabs`` gives pwcond.x other numbers of slabs along z, in lead and junction, than the
+    smooth grids of the SCF.
     """
 
     name: str
@@ -117,6 +125,7 @@ class Run:
     nz1: int = 3
     lateral: int = 0
     aligned: bool = False
+    moved: float = 0.0
     slabs: tuple[int, int] | None = None
 
 
@@ -161,7 +170,8 @@ def pw_input(scf: Scf, pseudo_dir: Path) -> str:
     electrons = len(positions) * VALENCE[scf.pseudo]
     bands = max(math.ceil(electrons / 2 * scf.bands_factor), math.ceil(electrons / 2) + SPARE_BANDS)
     grids = [f"nr{i} = {n}" for i, n in enumerate(dense, 1)] + [f"nr{i}s = {n}" for i, n in enumerate(smooth, 1)]
-    mixing = "plain" if scf.layers is None else "local-TF"
+    mixing = "plain" if scf.layers is None and scf.periods == 1 else "local-TF"
+    start = "" if scf.start is None else "startingpot = 'file', "
     lines = [
         "&control",
         f"calculation = 'scf', prefix = 'aiida', outdir = './out', pseudo_dir = '{pseudo_dir}'",
@@ -172,7 +182,7 @@ def pw_input(scf: Scf, pseudo_dir: Path) -> str:
         f"occupations = 'smearing', smearing = '{scf.smearing}', degauss = {scf.degauss}",
         "/",
         "&electrons",
-        f"conv_thr = {scf.conv_thr:e}, mixing_mode = '{mixing}', mixing_beta = 0.4",
+        f"{start}conv_thr = {scf.conv_thr:e}, mixing_mode = '{mixing}', mixing_beta = 0.4",
         "/",
         "ATOMIC_SPECIES",
         f"Ag {SILVER_MASS} Ag.{scf.pseudo}.UPF",
@@ -193,6 +203,10 @@ def converge(scf: Scf, out: Path) -> Path:
     done = folder / "pw.json"
     if not done.exists():
         (folder / "pw.in").write_text(pw_input(scf, pseudopotential(scf.pseudo, out).resolve()))
+        if scf.start is not None:
+            save = folder / "out/aiida.save"
+            save.mkdir(parents=True, exist_ok=True)
+            shutil.copy(converge(scf.start, out) / "out/aiida.save/charge-density.dat", save)
         times = timed(["pw.x"], folder, "pw.in", "pw.out")
         text = (folder / "pw.out").read_text()
         if "convergence has been achieved" not in text:
@@ -221,10 +235,12 @@ def read_back(scf: Scf, folder: Path) -> dict[str, float]:
     return {"difference": difference, "left": left, "right": right, "fermi_energy_ev": fermi}
 
 
-def misalignment(run: Run, lead: Path, junction: Path) -> float:
-    """V - E_F of the junction above that of the lead (eV), mean of both ends."""
+def fermi_shift(run: Run, lead: Path, junction: Path) -> float:
+    """By how much the junction's Fermi energy is moved (eV); aligned: V - E_F above the lead's, mean of both ends."""
+    if not run.aligned:
+        return run.moved
     ours, theirs = read_back(run.junction, junction), read_back(run.lead, lead)
-    return (ours["left"] + ours["right"] - theirs["left"] - theirs["right"]) / 2
+    return (ours["left"] + ours["right"] - theirs["left"] - theirs["right"]) / 2 + run.moved
 
 
 def stage(parent: Path, save: Path, shift: float, slabs: int) -> None:
@@ -253,7 +269,7 @@ def transmit(run: Run, out: Path) -> None:
     kpoints, weights = lateral_kpoints(run.lateral)
     done = folder / "pwcond.json"
     if not done.exists():
-        shift = misalignment(run, lead, junction) if run.aligned else 0.0
+        shift = fermi_shift(run, lead, junction)
         slabs = run.slabs or (0, 0)
         stage(lead, folder / "out/lead.save", 0.0, slabs[0])
         stage(junction, folder / "out/junction.save", shift, slabs[1])
@@ -286,7 +302,7 @@ def measured(run: Run, out: Path) -> dict[str, object]:
     times = json.loads((folder / "pwcond.json").read_text())
     ours, theirs = read_back(run.junction, junction), read_back(run.lead, lead)
     mismatch = potential_mismatch((theirs["left"], theirs["right"]), (ours["left"], ours["right"]))
-    shift = misalignment(run, lead, junction) if run.aligned else 0.0
+    shift = fermi_shift(run, lead, junction)
     scf_times = [json.loads((parent / "pw.json").read_text()) for parent in (lead, junction)]
     return {
         "name": run.name,
@@ -419,7 +435,34 @@ def study() -> list[Run]:
         replace(base, name="us-nz1-11", nz1=11),
         Run("us-28-200", sparser_lead, sparser_junction),
     ]
+    better = replace(lead, mesh=(4, 4, 4), bands_factor=1.2, start=lead)
+    best = replace(wide, mesh=(3, 3, 1), conv_thr=1e-8, start=wide)
+    longer = replace(wide, layers=(5, 4), conv_thr=1e-8)
+    pair = replace(lead, mesh=(2, 2, 2), bands_factor=1.2, periods=2)
+    runs += [
+        Run("us-lead-444", better, junction, nz1=7),
+        Run("us-lead-444-junction-331", better, denser, nz1=7),
+        Run("us-lead-444-layers-4-3", better, wide, nz1=7),
+        Run("us-fine-4-3", better, best, nz1=7),
+        Run("us-doubled", lead, pair, nz1=7),
+        *(Run(f"us-pristine-moved-{1000 * x:g}", lead, lead, nz1=7, moved=x) for x in (0.0, 0.03, 0.1)),
+        Run("us-fine-5-4", better, longer, nz1=7),
+        Run("us-fine-4-3-aligned", better, best, nz1=7, aligned=True),
+        Run("us-lead-444-layers-4-3-aligned", better, wide, nz1=7, aligned=True),
+        Run("us-fine-5-4-aligned", better, longer, nz1=7, aligned=True),
+        Run("us-lead-444-aligned", better, junction, nz1=7, aligned=True),
+        Run("us-lead-444-junction-331-aligned", better, denser, nz1=7, aligned=True),
+    ]
     return runs
+
+
+def write_table(rows: list[dict[str, object]], path: Path) -> None:
+    """Write rows as CSV. What a row lacks, since it was written before that was recorded, stays empty."""
+    columns = dict.fromkeys(column for row in rows for column in row)
+    with path.open("w", newline="") as table:
+        writer = csv.DictWriter(table, fieldnames=list(columns), restval="")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def main() -> None:
@@ -436,10 +479,7 @@ def main() -> None:
             transmit(run, arguments.out)
             row.write_text(json.dumps(measured(run, arguments.out), indent=1))
     found = [json.loads(path.read_text()) for run in study() if (path := rows / f"{run.name}.json").exists()]
-    with (arguments.out / "runs.csv").open("w", newline="") as table:
-        writer = csv.DictWriter(table, fieldnames=list(found[0]) if found else [])
-        writer.writeheader()
-        writer.writerows(found)
+    write_table(found, arguments.out / "runs.csv")
 
 
 if __name__ == "__main__":

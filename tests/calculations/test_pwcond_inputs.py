@@ -10,6 +10,7 @@ from aiida import orm
 
 from aiida_rewire.calculations.pwcond_inputs import (
     to_energies,
+    to_kpoints,
     validate_boundaries,
     validate_energies,
     validate_kpoints,
@@ -196,3 +197,18 @@ def test_boundaries_are_lengths_by_name(boundaries: dict[str, Any], words: str) 
 def test_shards_are_rectangles_that_share_nothing(shards: list[Any], words: str) -> None:
     assert words in str(validate_shards(orm.List(shards), None))
     assert validate_shards(orm.List([[0, 1, 0, 1], [2, 2, 0, 1]]), None) is None
+
+
+def test_kpoints_as_a_list_or_a_mesh() -> None:
+    listed = to_kpoints([[0.1, 0.2, 0.25], [0.3, 0.0, 0.75]])
+    points, weights = listed.get_kpoints(also_weights=True)
+    assert points.tolist() == [[0.1, 0.2, 0.0], [0.3, 0.0, 0.0]]
+    assert weights.tolist() == [0.25, 0.75]
+    assert to_kpoints({"mesh": [15, 18], "offset": [0.0, 0.5]}).get_kpoints_mesh() == ([15, 18, 1], [0.0, 0.5, 0.0])
+    assert to_kpoints(listed) is listed
+
+
+@pytest.mark.parametrize("value", [[[0.1, 0.2]], "gamma", {"mesh": [3]}, {"grid": [3, 3]}, []])
+def test_kpoints_that_are_none_are_refused(value: Any) -> None:
+    with pytest.raises(InvalidInput, match="kpoints"):
+        to_kpoints(value)

@@ -20,6 +20,7 @@ from aiida_rewire.calculations.pwcond_inputs import (
     refuse_parents,
     scattering_kind,
     to_energies,
+    to_kpoints,
     validate_boundaries,
     validate_energies,
     validate_kpoints,
@@ -160,8 +161,10 @@ class PwcondCalculation(ReusedOnlyIfGood, CalcJob):
         spec.input(
             "kpoints",
             valid_type=orm.KpointsData,
+            serializer=to_kpoints,
             validator=validate_kpoints,
-            help="Lateral k-points: a list with weights that sum to 1, or a mesh, which is reduced by symmetry.",
+            help="Lateral k-points: [kx, ky, weight] in crystal coordinates, the weights summing to 1, or "
+            "{mesh: [n1, n2]}, which is reduced by symmetry.",
         )
         spec.input(
             "energies",

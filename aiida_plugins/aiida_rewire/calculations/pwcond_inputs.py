@@ -46,6 +46,40 @@ def to_energies(value: Any) -> Any:
     return orm.to_aiida_type(value)
 
 
+def to_kpoints(value: Any) -> Any:
+    """Make a node of lateral k-points.
+
+    Parameters
+    ----------
+    value
+        A list or an array of (kx, ky, weight), or a mapping ``{mesh: [n1, n2], offset: [o1, o2]}``, the offset in
+        steps of the mesh; a node is left as it is.
+
+    Raises
+    ------
+    InvalidInput
+        If it is none of these.
+    """
+    if isinstance(value, orm.KpointsData):
+        return value
+    bound = "a list of [kx, ky, weight], or {mesh: [n1, n2], offset: [o1, o2]}"
+    kpoints = orm.KpointsData()
+    try:
+        if isinstance(value, Mapping):
+            if not {"mesh"} <= set(value) <= {"mesh", "offset"}:
+                raise InvalidInput("kpoints", dict(value), bound, "correct the keys")
+            kpoints.set_kpoints_mesh([*value["mesh"], 1], offset=[*value.get("offset", [0.0, 0.0]), 0.0])
+        else:
+            points = np.array(value, dtype=float).reshape(-1, 3)
+            lateral = np.column_stack([points[:, :2], np.zeros(len(points))])
+            kpoints.set_kpoints(lateral, weights=points[:, 2])
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput("kpoints", value, bound, str(error)) from error
+    return kpoints
+
+
 def validate_parameters(node: orm.Dict | None, _: object) -> str | None:
     """Refuse keys that pwcond.x does not know or that the plugin sets, by name."""
     try:

@@ -10,7 +10,7 @@ from aiida import orm
 from aiida.orm import AbstractCode
 from numpy.typing import NDArray
 
-from aiida_rewire.calculations.pwcond_inputs import to_energies
+from aiida_rewire.calculations.pwcond_inputs import to_energies, to_kpoints
 from aiida_rewire.errors import InvalidInput
 
 
@@ -81,27 +81,15 @@ def lateral_kpoints(values: Mapping[str, Any], cell: NDArray[np.float64]) -> orm
     InvalidInput
         If it is none of these.
     """
-    bound = "one of {list: [[kx, ky, weight], ...]}, {mesh: [n1, n2], offset: [o1, o2]}, {distance: 1/Å}"
-    kpoints = orm.KpointsData()
-    try:
-        match sorted(values):
-            case ["list"]:
-                points = np.array(values["list"], dtype=float).reshape(-1, 3)
-                lateral = np.column_stack([points[:, :2], np.zeros(len(points))])
-                kpoints.set_kpoints(lateral, weights=points[:, 2])
-            case ["mesh"] | ["mesh", "offset"]:
-                kpoints.set_kpoints_mesh([*values["mesh"], 1], offset=[*values.get("offset", [0.0, 0.0]), 0.0])
-            case ["distance"] if values["distance"] > 0:
-                reciprocal = 2 * np.pi * np.linalg.norm(np.linalg.inv(cell).T[:2], axis=1)
-                mesh = np.ceil(reciprocal / values["distance"] - 1e-9).astype(int).tolist()
-                kpoints.set_kpoints_mesh([*mesh, 1])
-            case _:
-                raise InvalidInput("pwcond.kpoints", dict(values), bound, "correct the protocol or the overrides")
-    except (TypeError, ValueError) as error:
-        if isinstance(error, InvalidInput):
-            raise
-        raise InvalidInput("pwcond.kpoints", dict(values), bound, str(error)) from error
-    return kpoints
+    if set(values) == {"list"}:
+        return to_kpoints(values["list"])
+    if set(values) == {"distance"}:
+        distance = values["distance"]
+        if not isinstance(distance, (int, float)) or not distance > 0:
+            raise InvalidInput("pwcond.kpoints.distance", distance, "above 0, in 1/Å", "0.3 is usual")
+        reciprocal = 2 * np.pi * np.linalg.norm(np.linalg.inv(cell).T[:2], axis=1)
+        return to_kpoints({"mesh": np.ceil(reciprocal / distance - 1e-9).astype(int).tolist()})
+    return to_kpoints(values)
 
 
 def fill_readback(namespace: Any, code: AbstractCode, values: Mapping[str, Any]) -> None:
