@@ -312,6 +312,7 @@ def measured(run: Run, out: Path) -> dict[str, object]:
         "junction_k": "x".join(map(str, run.junction.mesh)),
         "supercell": run.lead.supercell,
         "layers": "/".join(map(str, run.junction.layers or ())),
+        "periods": run.junction.periods,
         "degauss_ry": run.junction.degauss,
         "smearing": run.junction.smearing,
         "conv_thr_ry": run.junction.conv_thr,
@@ -437,7 +438,7 @@ def study() -> list[Run]:
     ]
     better = replace(lead, mesh=(4, 4, 4), bands_factor=1.2, start=lead)
     best = replace(wide, mesh=(3, 3, 1), conv_thr=1e-8, start=wide)
-    longer = replace(wide, layers=(5, 4), conv_thr=1e-8)
+    longer = replace(wide, layers=(5, 4))
     pair = replace(lead, mesh=(2, 2, 2), bands_factor=1.2, periods=2)
     runs += [
         Run("us-lead-444", better, junction, nz1=7),
@@ -445,7 +446,15 @@ def study() -> list[Run]:
         Run("us-lead-444-layers-4-3", better, wide, nz1=7),
         Run("us-fine-4-3", better, best, nz1=7),
         Run("us-doubled", lead, pair, nz1=7),
-        *(Run(f"us-pristine-moved-{1000 * x:g}", lead, lead, nz1=7, moved=x) for x in (0.0, 0.03, 0.1)),
+        *(
+            replace(
+                small,
+                name="small-lead-{}-{}-{}".format(*m),
+                lead=replace(small_lead, mesh=m, bands_factor=1.2, start=small_lead),
+            )
+            for m in ((8, 8, 3), (12, 12, 6), (16, 16, 8))
+        ),
+        *(Run(f"us-pristine-moved-{1000 * x:g}", lead, lead, nz1=7, moved=x) for x in (0.03, 0.1)),
         Run("us-fine-5-4", better, longer, nz1=7),
         Run("us-fine-4-3-aligned", better, best, nz1=7, aligned=True),
         Run("us-lead-444-layers-4-3-aligned", better, wide, nz1=7, aligned=True),

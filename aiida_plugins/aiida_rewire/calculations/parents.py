@@ -85,12 +85,15 @@ def refuse_missing_files(name: str, remote: orm.RemoteData) -> str | None:
     remote
         Folder of a finished pw.x run.
     """
+    folder = f"{remote.get_remote_path()}/{SAVE_FOLDER}"
     try:
-        present = remote.listdir(SAVE_FOLDER)
+        with remote.get_authinfo().get_transport() as transport:
+            present = transport.listdir(folder) if transport.isdir(folder) else []
     except OSError:
-        present = []
+        # a computer that does not answer now says nothing about the files; pwcond.x says if it misses one
+        return None
     missing = [start for start in READ_BY_PWCOND if not any(entry.startswith(start) for entry in present)]
     if not missing:
         return None
-    found = f"no {', '.join(missing)} in {remote.get_remote_path()}/{SAVE_FOLDER}"
+    found = f"no {', '.join(missing)} in {folder}"
     return str(InvalidInput(name, found, "still there", "run its SCF again"))
