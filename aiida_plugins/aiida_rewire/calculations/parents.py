@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from aiida import orm
 
 from aiida_rewire.errors import InvalidInput
@@ -32,6 +34,15 @@ def parent_run(name: str, remote: orm.RemoteData) -> ParentRun:
     InvalidInput
         If no finished pw.x run of the database left the folder.
     """
+    if not remote.is_stored:
+        raise InvalidInput(name, "a new folder", "left by a pw.x run of this database", "run its SCF first")
+    return _parent_run(name, remote.uuid)
+
+
+@lru_cache(maxsize=64)
+def _parent_run(name: str, uuid: str) -> ParentRun:
+    # asked for several times by each calculation, of nodes that do not change
+    remote = orm.load_node(uuid)
     creator = remote.creator
     if not isinstance(creator, orm.CalcJobNode) or "output_parameters" not in creator.outputs:
         raise InvalidInput(name, f"folder {remote.pk}", "left by a pw.x run of this database", "run its SCF first")
