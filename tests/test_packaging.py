@@ -102,9 +102,10 @@ def test_the_wheel_holds_every_module_and_every_protocol(installed: Installed) -
         for path in (ROOT / source).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    data = {f"aiida_rewire/_fixtures/{name}" for name in ("ld1/Ag.frozen-d.in", "forcefield/Ag.reaxff.yaml")}
+    data = {f"aiida_rewire/_fixtures/ld1/{path.name}" for path in (ROOT / "fixtures" / "ld1").iterdir()}
+    data |= {"aiida_rewire/_fixtures/forcefield/Ag.reaxff.yaml"}
     assert held == modules | data
-    assert "aiida_rewire/workflows/protocols/demo.yaml" in held
+    assert {"aiida_rewire/workflows/protocols/chain/demo.yaml", "aiida_rewire/_fixtures/ld1/Ag.frozen-d.in"} <= held
 
 
 def test_the_three_roots_share_one_namespace(installed: Installed) -> None:

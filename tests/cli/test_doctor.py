@@ -100,7 +100,7 @@ def test_without_quantum_espresso_names_the_command(
     assert result.exit_code == 1
     for name in ("pw.x", "pp.x", "pwcond.x", "ld1.x"):
         assert f"failure  {name:15} not on PATH" in result.output
-    assert result.output.count("sudo apt install quantum-espresso") == 3
+    assert result.output.count("sudo apt install quantum-espresso") == 4
     assert "conda install -c conda-forge qe" in result.output
 
 

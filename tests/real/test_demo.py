@@ -67,7 +67,9 @@ for node in orm.QueryBuilder().append(DataFactory("rewire.conductance")).all(fla
     store = node.creator
     index, snapshots = store.inputs.index.value, store.inputs.snapshots
     production = snapshots.creator.inputs.retrieved.creator
-    pwcond = store.inputs.transmission.creator
+    merge = store.inputs.transmission.creator
+    pwcond = merge.inputs.part_0000.creator
+    readbacks = [store.inputs[name] for name in ("left_lead", "junction")]
     scf = pwcond.inputs.junction.creator
     pseudo = scf.inputs.pseudos.Ag
     tips = snapshots.creator.inputs.tips
@@ -82,11 +84,18 @@ for node in orm.QueryBuilder().append(DataFactory("rewire.conductance")).all(fla
             "stage": snapshots.base.attributes.get("stages")[index],
             "min_cut": int(snapshots.get_array("bonds")[index]),
             "n_kpoints": len(pwcond.inputs.kpoints.get_kpoints()),
+            "n_energies": len(pwcond.inputs.energies.get_list()),
+            "ladder": [{}],
+            "potential_mismatch_ev": max(
+                abs(a - b) for a, b in zip(*(node["layer_potential_ev"] for node in readbacks))
+            ),
             "pseudo_family": [g.label for g in orm.QueryBuilder().append(orm.Node, filters={"id": pseudo.pk}, tag="n")
                               .append(orm.Group, with_node="n").all(flat=True)][0],
         },
         "tips": [tips.creator.process_label, len(tips.sites)],
         "pseudo_from": pseudo.creator.process_label,
+        "read_back": [node.creator.inputs.parent_folder.uuid for node in readbacks],
+        "joined": [pwcond.inputs[name].uuid for name in ("left_lead", "junction")],
     })
 print(json.dumps(out))
 """
@@ -97,12 +106,15 @@ def test_every_attribute_follows_from_provenance(demo: Ran) -> None:
     assert len(conductances) == sum(not row["missing"] for row in rows(demo.folder))
     for node in conductances:
         stored, derived = node["stored"], node["derived"]
+        assert stored.pop("ladder") == derived.pop("ladder")
         assert {key: stored[key] for key in derived} == pytest.approx(derived)
         assert set(stored) - set(derived) == {
             "campaign", "chain", "protocol", "conductance_g0", "transmission_fermi", "unitarity_max"
         }  # fmt: skip
         assert node["tips"] == ["build_tips", 182]
         assert node["pseudo_from"] == "Ld1Calculation"
+        # the densities that were read back are those that pwcond.x joined
+        assert node["read_back"] == node["joined"]
 
 
 def test_query_between_finds_what_the_table_shows(demo: Ran) -> None:

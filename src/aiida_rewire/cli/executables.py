@@ -171,7 +171,7 @@ def _unrecognised(answer: Answer, expected: str) -> str:
 def qe_info(path: Path) -> QeInfo:
     """Return the version of a program of Quantum ESPRESSO, from 'Program PWSCF v.6.7MaX starts on ...'."""
     answer = ask(path)
-    banner = re.search(r"^\s*Program \w+ v\.(\S{1,40}) starts", answer.text, re.MULTILINE)
+    banner = re.search(r"^\s*Program [\w-]+ v\.(\S{1,40}) starts", answer.text, re.MULTILINE)
     if banner and banner.group(1).isprintable():
         return QeInfo(path, banner.group(1))
     return QeInfo(path, None, _unrecognised(answer, "line with a version of Quantum ESPRESSO"))
