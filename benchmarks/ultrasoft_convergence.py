@@ -452,7 +452,7 @@ def study() -> list[Run]:
                 name="small-lead-{}-{}-{}".format(*m),
                 lead=replace(small_lead, mesh=m, bands_factor=1.2, start=small_lead),
             )
-            for m in ((8, 8, 3), (12, 12, 6), (16, 16, 8))
+            for m in ((8, 8, 3), (12, 12, 5), (12, 12, 6), (16, 16, 8))
         ),
         *(Run(f"us-pristine-moved-{1000 * x:g}", lead, lead, nz1=7, moved=x) for x in (0.03, 0.1)),
         Run("us-fine-5-4", better, longer, nz1=7),

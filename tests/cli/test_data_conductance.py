@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from aiida import orm
 from aiida.plugins.entry_point import load_entry_point
+from aiida.tools import delete_nodes
 from click.testing import CliRunner, Result
 from matplotlib.image import imread
 
@@ -35,8 +36,10 @@ def conductance(fermi: float, labels: dict[str, Any], **changes: Any) -> Conduct
 
 
 @pytest.fixture
-def run(aiida_profile_clean: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in an empty folder."""
+def run(aiida_profile: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in an empty folder, on a database without conductances."""
+    # a clean profile would close the storage under the nodes that other tests keep
+    delete_nodes(orm.QueryBuilder().append(ConductanceData, project="id").all(flat=True), dry_run=False)
     monkeypatch.chdir(tmp_path)
     command = load_entry_point("aiida.cmdline.data", "rewire.conductance")
 

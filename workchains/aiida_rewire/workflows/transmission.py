@@ -50,7 +50,7 @@ def validate_inputs(inputs: dict[str, Any], _: object) -> str | None:
 def validate_potential_tolerance(node: orm.Float | None, _: object) -> str | None:
     """Ask for a positive energy."""
     if node is not None and not 0 < node.value < float("inf"):
-        return str(InvalidInput("potential_tolerance", f"{node.value} eV", "above 0 eV", "0.1 eV is usual"))
+        return str(InvalidInput("potential_tolerance", f"{node.value} eV", "above 0 eV", "0.03 eV is usual"))
     return None
 
 
@@ -110,7 +110,7 @@ class TransmissionWorkChain(WorkChain):
             valid_type=orm.Float,
             serializer=orm.to_aiida_type,
             validator=validate_potential_tolerance,
-            default=lambda: orm.Float(0.1),
+            default=lambda: orm.Float(0.03),
             help="Largest difference of V - E_F between lead and junction at a boundary to accept, eV.",
         )
         spec.input(
