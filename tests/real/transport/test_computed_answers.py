@@ -36,7 +36,7 @@ def supplied(case: Case) -> list[str]:
 
 def parametrised(case: Case) -> Any:
     missing = [name for name in supplied(case) if not (SUPPLIED / name).is_file()]
-    marks = [pytest.mark.slow] if case.slow else []
+    marks = [pytest.mark.slow, pytest.mark.timeout(3600)] if case.slow else []
     if missing:
         marks.append(pytest.mark.skip(reason=f"{', '.join(missing)} of Quantum ESPRESSO not beside the repository"))
     return pytest.param(case, id=case.name, marks=marks)

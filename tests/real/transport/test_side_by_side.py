@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 from aiida import orm
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.usefixtures("aiida_profile")]
 
-KPOINTS = [
-    (round(kx, 3), round(ky, 3), 1 / 24) for kx in np.linspace(0.02, 0.48, 6) for ky in np.linspace(0.05, 0.4, 4)
-]
+KPOINTS = [(kx, ky, 1 / 8) for kx in (0.02, 0.17, 0.33, 0.48) for ky in (0.05, 0.4)]
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
@@ -22,7 +21,7 @@ def test_two_shards_on_two_cores(
     conduct: Callable[..., tuple[dict[str, Any], orm.WorkChainNode]], wire_scf: dict[str, orm.RemoteData]
 ) -> None:
     seconds, transmissions = {}, {}
-    for shards in (1, 2, 1, 2):
+    for shards in (1, 2):
         results, node = conduct(
             wire_scf,
             KPOINTS,
@@ -33,8 +32,10 @@ def test_two_shards_on_two_cores(
         )
         assert node.is_finished_ok, node.exit_message
         (job,) = [job for job in node.called if isinstance(job, orm.CalcJobNode)]
-        wall = job.outputs.results["wall_seconds"]
-        seconds[shards] = min(wall, seconds.get(shards, wall))
+        # the job's own script once more, while this process waits and polls nothing
+        begun = time.monotonic()
+        subprocess.run(["bash", "_aiidasubmit.sh"], cwd=job.outputs.remote_folder.get_remote_path(), check=True)
+        seconds[shards] = time.monotonic() - begun
         transmissions[shards] = results["transmission"].get_array("transmission")
     ratio = seconds[1] / seconds[2]
     print(f"one shard {seconds[1]:.1f} s, two side by side {seconds[2]:.1f} s: {ratio:.2f} times as fast")
