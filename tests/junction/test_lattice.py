@@ -1,6 +1,7 @@
 """Flat layers and leads against the fcc crystal."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,8 +71,8 @@ def test_lengths_are_those_of_the_crystal() -> None:
     assert np.linalg.norm(lattice.cell(10.0)[1]) == pytest.approx(lattice.alat)
 
 
-@pytest.mark.parametrize("lattice_constant", [0.0, -4.09, math.nan, math.inf])
-def test_a_lattice_constant_that_is_no_length_is_refused(lattice_constant: float) -> None:
+@pytest.mark.parametrize("lattice_constant", [0.0, -4.09, math.nan, math.inf, True, "4.09", None])
+def test_a_lattice_constant_that_is_no_length_is_refused(lattice_constant: Any) -> None:
     with pytest.raises(InvalidInput, match=f"^lattice_constant = {lattice_constant} Å: must be"):
         Fcc111(lattice_constant, 2)
 

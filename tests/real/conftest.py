@@ -6,13 +6,17 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiida import orm
 
 COMMAND = [sys.executable, "-m", "aiida_rewire.cli"]
 DEMO_TIMEOUT_S = 900
+OPTIONS = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": False}
 
 
 @dataclass(frozen=True)
@@ -69,3 +73,30 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     ran = run(tmp_path_factory.mktemp("demo"), "demo")
     assert ran.status == 0, ran.output
     return ran
+
+
+@pytest.fixture(scope="session")
+def computer(aiida_profile: Any, tmp_path_factory: pytest.TempPathFactory) -> orm.Computer:
+    """This machine."""
+    made = orm.Computer("here", "localhost", transport_type="core.local", scheduler_type="core.direct")
+    made.set_workdir(str(tmp_path_factory.mktemp("scratch")))
+    made.store().configure(safe_interval=0.0)
+    made.set_minimum_job_poll_interval(0.2)
+    return made
+
+
+@pytest.fixture(scope="session")
+def install(computer: orm.Computer) -> Callable[[str, str, str], orm.InstalledCode]:
+    """Register a program."""
+
+    def make(label: str, path: str, plugin: str) -> orm.InstalledCode:
+        code = orm.InstalledCode(
+            label=label,
+            computer=computer,
+            filepath_executable=path,
+            default_calc_job_plugin=plugin,
+            prepend_text="export OMP_NUM_THREADS=1",
+        )
+        return code.store()
+
+    return make

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aiida import orm
 
-PLUGINS = {"lmp": "rewire.md", "pw": "rewire.pw", "pp": "rewire.readback", "pwcond": "rewire.pwcond"}
+PLUGINS = {"md": "rewire.md", "pw": "rewire.pw", "pp": "rewire.readback", "pwcond": "rewire.pwcond"}
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ def test_the_demo_holds_the_programs_and_the_numerics_of_every_step(
 ) -> None:
     chain = begin(builder())
     found = {
-        "lmp": chain.inputs.md.code,
+        "md": chain.inputs.md.code,
         "pw": chain.inputs.lead.pw.code,
         "pp": chain.inputs.lane.readback.code,
         "pwcond": chain.inputs.lane.pwcond.pwcond.code,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,11 @@ from aiida_rewire.md.reaxff import force_field_text, silver_parameters
 if TYPE_CHECKING:
     from aiida import orm
 
+DRIVER = "md"
+"""Label of the Python that imports LAMMPS's module."""
+
 PROGRAMS = {
+    DRIVER: ("python", "rewire.md"),
     "lmp": ("lmp", "rewire.md"),
     "pw": ("pw.x", "rewire.pw"),
     "pp": ("pp.x", "rewire.readback"),
@@ -30,15 +36,16 @@ FORCE_FIELD = "Ag.reaxff"
 PSEUDO_TIMEOUT_S = 120
 
 
-def find_programs() -> dict[str, Path]:
-    """Return the path of each program by the label of its code.
+def find_programs(labels: Iterable[str] = tuple(PROGRAMS)) -> dict[str, Path]:
+    """Return the path of each program by the label of its code; of those with these labels, and of the driver.
 
     Raises
     ------
     DemoFailure
         If one is missing.
     """
-    found = {label: find_executable(program) for label, (program, _) in PROGRAMS.items()}
+    found = {label: find_executable(program) for label, (program, _) in PROGRAMS.items() if label in labels}
+    found[DRIVER] = Path(sys.executable)
     missing = [PROGRAMS[label][0] for label, path in found.items() if path is None]
     # AiiDA asks ps which jobs run, and takes all for done where there is none
     missing += ["ps"] if find_executable("ps") is None else []

@@ -34,7 +34,8 @@ class Fcc111:
     supercell: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.lattice_constant, (int, float)) or not 0 < self.lattice_constant < np.inf:
+        is_number = isinstance(self.lattice_constant, (int, float)) and not isinstance(self.lattice_constant, bool)
+        if not is_number or not 0 < self.lattice_constant < np.inf:
             raise InvalidInput(
                 "lattice_constant",
                 f"{self.lattice_constant} Å",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiida_rewire.md.script import LAST_LINE
+from aiida_rewire.md.script import CHECKPOINT_LINE, CHECKPOINTS, LAST_LINE
 
 
 @dataclass(frozen=True)
@@ -18,25 +18,45 @@ class RunLog:
     version
         LAMMPS version as printed.
     complete
-        Whether the script reached its last line.
+        Whether the run came to its last step.
     error
         The first error that LAMMPS printed.
+    checkpoints
+        Step and file of every checkpoint that was written, in their order.
     thermo
-        The last row of the thermodynamic output of the last complete run, by column.
+        The thermodynamic output at the last of them, by column.
+    temperatures
+        K, of the mobile atoms, in all rows of the blocks from one checkpoint to the next.
+    unconverged
+        Warnings of the charge equilibration that did not converge.
     wall_time_s
-        Wall time of the last complete run, seconds.
+        Wall time of all blocks, seconds.
+    ranks
+        MPI ranks.
     """
 
     version: str | None
     complete: bool
     error: str | None
-    thermo: dict[str, float]
-    wall_time_s: float | None
+    checkpoints: tuple[tuple[int, str], ...] = ()
+    thermo: dict[str, float] = field(default_factory=dict)
+    temperatures: tuple[float, ...] = ()
+    unconverged: tuple[str, ...] = ()
+    wall_time_s: float = 0.0
+    ranks: int = 1
+
+    @property
+    def checkpoint(self) -> tuple[int, str] | None:
+        """Step and file of the last checkpoint."""
+        return self.checkpoints[-1] if self.checkpoints else None
 
     @property
     def lost_atoms(self) -> bool:
         """Whether atoms left the box."""
         return self.error is not None and "Lost atoms" in self.error
+
+
+TEMPERATURE_COLUMN = "c_mobile_temperature"
 
 
 def read_log(path: Path) -> RunLog:
@@ -50,28 +70,53 @@ def read_log(path: Path) -> RunLog:
     text = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else ""
     version = re.search(r"^LAMMPS \((.+?)\)", text, flags=re.MULTILINE)
     error = re.search(r"^ERROR.*$", text, flags=re.MULTILINE)
-    loops = re.findall(r"^Loop time of ([\d.eE+-]+) on", text, flags=re.MULTILINE)
+    # by their whole names: the line of a killed job can be cut off
+    names = "|".join(map(re.escape, CHECKPOINTS))
+    found = re.findall(rf"^{CHECKPOINT_LINE} ([0-9]{{1,18}}) ({names})$", text, flags=re.MULTILINE)
+    checkpoints = tuple((int(step), name) for step, name in found)
+    loops = re.findall(r"^Loop time of ([\d.eE+-]+) on (\d+) procs", text, flags=re.MULTILINE)
+    tables = _thermo_tables(text)
     return RunLog(
         version=version.group(1) if version else None,
         complete=any(line.strip() == LAST_LINE for line in text.splitlines()),
         error=error.group(0).strip() if error else None,
-        thermo=_last_thermo(path) if loops else {},
-        wall_time_s=_number(loops[-1]) if loops else None,
+        checkpoints=checkpoints,
+        thermo=_row_of(checkpoints[-1][0], tables) if checkpoints else {},
+        temperatures=tuple(row[TEMPERATURE_COLUMN] for row in tables),
+        unconverged=tuple(re.findall(r"^WARNING: .*CG convergence failed.*$", text, flags=re.MULTILINE)),
+        wall_time_s=sum(_number(seconds) for seconds, _ in loops),
+        ranks=int(loops[-1][1]) if loops else 1,
     )
 
 
-def _number(word: str) -> float | None:
+def _row_of(step: int, rows: list[dict[str, float]]) -> dict[str, float]:
+    """Return the row of a step as the block that ended there gave it, not the one that begins with it."""
+    return next((row for row in rows if row.get("Step") == step), {})
+
+
+def _number(word: str) -> float:
     try:
         return float(word)
     except ValueError:
-        return None
+        return 0.0
 
 
-def _last_thermo(path: Path) -> dict[str, float]:
-    from pymatgen.io.lammps.outputs import parse_lammps_log
+def _thermo_tables(text: str) -> list[dict[str, float]]:
+    """Return the rows of all thermodynamic tables that hold the temperature of the mobile atoms, whole or cut off.
 
-    try:
-        row = parse_lammps_log(str(path))[-1].iloc[-1]
-        return {str(name): float(value) for name, value in row.items()}
-    except (ValueError, IndexError, KeyError, TypeError):
-        return {}
+    pymatgen's reader takes whole tables alone, while a blow-up shows in those of a run that did not end.
+    """
+    rows: list[dict[str, float]] = []
+    columns: list[str] = []
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["Step"]:
+            columns = words
+        elif TEMPERATURE_COLUMN in columns and len(words) == len(columns):
+            try:
+                rows.append(dict(zip(columns, map(float, words), strict=True)))
+            except ValueError:
+                columns = []
+        elif words[:1] != ["WARNING:"]:
+            columns = []
+    return rows

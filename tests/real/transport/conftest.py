@@ -14,40 +14,13 @@ from aiida import orm
 from aiida.engine import run_get_node
 from aiida_pseudo.data.pseudo import UpfData
 from silver_wires import lead_wire, stretched_wire
+from tests.real.conftest import OPTIONS
 
 from aiida_rewire.fixtures import fixture_path
 from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, region_parameters
 from aiida_rewire.workflows.pwcond import PwcondBaseWorkChain
 
 PLUGINS = {"pw": ("pw.x", "rewire.pw"), "pp": ("pp.x", "rewire.readback"), "pwcond": ("pwcond.x", "rewire.pwcond")}
-OPTIONS = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": False}
-
-
-@pytest.fixture(scope="session")
-def computer(aiida_profile: Any, tmp_path_factory: pytest.TempPathFactory) -> orm.Computer:
-    """This machine."""
-    made = orm.Computer("here", "localhost", transport_type="core.local", scheduler_type="core.direct")
-    made.set_workdir(str(tmp_path_factory.mktemp("scratch")))
-    made.store().configure(safe_interval=0.0)
-    made.set_minimum_job_poll_interval(0.2)
-    return made
-
-
-@pytest.fixture(scope="session")
-def install(computer: orm.Computer) -> Callable[[str, str, str], orm.InstalledCode]:
-    """Register a program."""
-
-    def make(label: str, path: str, plugin: str) -> orm.InstalledCode:
-        code = orm.InstalledCode(
-            label=label,
-            computer=computer,
-            filepath_executable=path,
-            default_calc_job_plugin=plugin,
-            prepend_text="export OMP_NUM_THREADS=1",
-        )
-        return code.store()
-
-    return make
 
 
 @pytest.fixture(scope="session")

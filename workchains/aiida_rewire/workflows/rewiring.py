@@ -7,54 +7,39 @@ from typing import Any
 
 import numpy as np
 from aiida import orm
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, submit
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
 from aiida.orm import AbstractCode
 from aiida_lammps.data.potential import LammpsPotentialData
 from aiida_pseudo.data.pseudo import UpfData
 
-from aiida_rewire.calculations.biased_md import GROUPS, BiasedMdCalculation
 from aiida_rewire.calculations.readback import ReadbackCalculation
 from aiida_rewire.data.conductance import ConductanceData, validate_labels
 from aiida_rewire.data.trace import TraceData
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.junction.lattice import Fcc111
-from aiida_rewire.junction.tips import Region
-from aiida_rewire.workflows.biased_md import BiasedMdWorkChain
+from aiida_rewire.workflows.dynamics import DYNAMICS_INPUTS, DynamicsWorkChain, fill_dynamics, plain
 from aiida_rewire.workflows.failures import why_failed
 from aiida_rewire.workflows.filling import fill_pwcond, fill_readback, fill_scf
 from aiida_rewire.workflows.functions.results import collect_trace, snapshot_name
-from aiida_rewire.workflows.functions.snapshots import extract_snapshots
-from aiida_rewire.workflows.functions.structures import SYMBOL, build_lead, build_tips
+from aiida_rewire.workflows.functions.structures import SYMBOL, build_lead
 from aiida_rewire.workflows.lane import LaneWorkChain
 from aiida_rewire.workflows.protocols import check_protocol, load_protocol
 from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, for_region
 from aiida_rewire.workflows.transmission import find_readback, readback_inputs
 
-TIP_GROUPS = {
-    "fixed": [str(Region.LOWER_BASE), str(Region.UPPER_BASE)],
-    "anode": [str(Region.LOWER_BASE), str(Region.LOWER)],
-    "cathode": [str(Region.UPPER), str(Region.UPPER_BASE)],
-}
-
-
-CHECKED_INPUTS = ("tips", "equilibration", "production", "junction", "snapshot_interval_ps", "lanes")
+CHECKED_INPUTS = (*DYNAMICS_INPUTS, "snapshot_interval_ps", "lanes")
 
 
 def validate_inputs(inputs: dict[str, Any], _: object) -> str | None:
     """Refuse what the chain could not begin with."""
     try:
-        check_protocol({name: orm_value(inputs[name]) for name in CHECKED_INPUTS})
+        check_protocol({name: plain(inputs[name]) for name in CHECKED_INPUTS})
     except InvalidInput as error:
         return str(error)
     return None
 
 
-def orm_value(node: orm.Data) -> Any:
-    """Return the plain value of a node."""
-    return node.get_dict() if isinstance(node, orm.Dict) else node.value
-
-
-class RewiringWorkChain(WorkChain):
+class RewiringWorkChain(DynamicsWorkChain):
     """Tips -> equilibration -> production under a voltage -> snapshots -> conductances -> trace."""
 
     @classmethod
@@ -62,26 +47,6 @@ class RewiringWorkChain(WorkChain):
         """Declare inputs, outline, outputs and exit codes."""
         super().define(spec)
         to_node = {"serializer": orm.to_aiida_type}
-        spec.input("tips", valid_type=orm.Dict, **to_node, help="Keywords of build_tips.")
-        spec.input(
-            "equilibration",
-            valid_type=orm.Dict,
-            **to_node,
-            help="Conditions before the voltage is switched on.",
-        )
-        spec.input(
-            "production",
-            valid_type=orm.Dict,
-            **to_node,
-            help="Conditions under the voltage.",
-        )
-        spec.input("snapshot_interval_ps", valid_type=orm.Float, **to_node, help="Time between snapshots, ps.")
-        spec.input(
-            "junction",
-            valid_type=orm.Dict,
-            **to_node,
-            help="Flat layers: lattice_constant (Å), supercell, lower_layers, upper_layers.",
-        )
         spec.input("lanes", valid_type=orm.Int, **to_node, help="Snapshots computed at a time.")
         spec.input(
             "labels",
@@ -89,11 +54,6 @@ class RewiringWorkChain(WorkChain):
             validator=validate_labels,
             **to_node,
             help="What conductances are found by.",
-        )
-        spec.expose_inputs(
-            BiasedMdCalculation,
-            namespace="md",
-            exclude=("structure", "groups", "parameters", "parent_folder"),
         )
         spec.expose_inputs(ExactPwBaseWorkChain, namespace="lead", exclude=("pw.structure",))
         spec.expose_inputs(
@@ -107,17 +67,13 @@ class RewiringWorkChain(WorkChain):
             cls.equilibrate,
             cls.produce,
             cls.extract,
+            cls.await_lead,
             cls.read_lead_back,
             cls.run_lanes,
             cls.collect,
         )
-        spec.output("tips", valid_type=orm.StructureData, help="The tips as built.")
-        spec.output("snapshots", valid_type=orm.TrajectoryData, help="Snapshots with their descriptors.")
         spec.output_namespace("conductances", valid_type=ConductanceData, dynamic=True, help="By snapshot name.")
         spec.output("trace", valid_type=TraceData, help="Conductance against time.")
-        spec.exit_code(310, "ERROR_EQUILIBRATION", message="The equilibration failed: {reason}")
-        spec.exit_code(311, "ERROR_PRODUCTION", message="The production failed: {reason}")
-        spec.exit_code(312, "ERROR_SNAPSHOTS", message="No snapshots: {reason}")
         spec.exit_code(313, "ERROR_LEAD", message="The SCF of the lead failed: {reason}")
         spec.exit_code(
             500,
@@ -126,7 +82,7 @@ class RewiringWorkChain(WorkChain):
         )
 
     @classmethod
-    def get_builder_from_protocol(
+    def get_builder_from_protocol(  # type: ignore[override]
         cls,
         codes: Mapping[str, AbstractCode],
         potential: LammpsPotentialData,
@@ -141,7 +97,7 @@ class RewiringWorkChain(WorkChain):
         Parameters
         ----------
         codes
-            ``lmp``, ``pw``, ``pp`` and ``pwcond``.
+            ``md`` (as in :class:`DynamicsWorkChain`), ``pw``, ``pp`` and ``pwcond``.
         potential, pseudo
             ReaxFF parameters and the pseudopotential of silver.
         protocol, overrides
@@ -156,10 +112,8 @@ class RewiringWorkChain(WorkChain):
         """
         values = load_protocol(protocol, overrides or {}, workflow="chain")
         builder = cls.get_builder()
-        for key in ("tips", "equilibration", "production", "junction"):
-            builder[key] = values[key]
+        fill_dynamics(builder, codes["md"], potential, values)
         builder.lanes = values["lanes"]
-        builder.snapshot_interval_ps = float(values["snapshot_interval_ps"])
         production = values["production"]
         builder.labels = {
             "campaign": "",
@@ -170,9 +124,6 @@ class RewiringWorkChain(WorkChain):
             "seed": production["seed"],
             "voltage_v": production["voltage_v"],
         }
-        builder.md.code = codes["lmp"]
-        builder.md.potential = potential
-        builder.md.metadata.options = values["md"]["options"]
         for namespace, region in ((builder.lead, "lead"), (builder.lane.scf, "scf")):
             fill_scf(namespace, codes["pw"], values[region])
             namespace.pw.pseudos = {SYMBOL: pseudo}
@@ -182,70 +133,23 @@ class RewiringWorkChain(WorkChain):
         builder.lane.potential_tolerance = float(values["readback"]["potential_tolerance_ev"])
         return builder
 
-    @classmethod
-    def submit_from_protocol(cls, *args: Any, label: str = "", **kwargs: Any) -> orm.WorkChainNode:
-        """Submit a chain to the daemon; the arguments are those of :meth:`get_builder_from_protocol`."""
-        builder = cls.get_builder_from_protocol(*args, **kwargs)
-        builder.metadata.label = label
-        return submit(builder)
-
-    def build(self) -> ToContext:
+    def build(self) -> None:
         """Build tips and lead; start the lead's SCF, which runs beside the dynamics."""
-        tips = build_tips(self.inputs.tips)
-        self.ctx.tips, self.ctx.geometry = tips["structure"], tips["geometry"]
-        self.out("tips", self.ctx.tips)
+        super().build()
         self.ctx.lead_structure = build_lead(self.inputs.junction)
         inputs = for_region(self.exposed_inputs(ExactPwBaseWorkChain, "lead"), self.ctx.lead_structure)
         inputs.metadata.call_link_label = "lead"
         self.ctx.lead_pk = self.submit(ExactPwBaseWorkChain, **inputs).pk
 
-    def _submit_md(self, name: str, conditions: orm.Dict, parent: orm.RemoteData | None) -> orm.WorkChainNode:
-        md = self.exposed_inputs(BiasedMdCalculation, "md")
-        md.structure = self.ctx.tips
-        md.groups = {group: TIP_GROUPS[group] for group in GROUPS}
-        md.parameters = conditions
-        if parent is not None:
-            md.parent_folder = parent
-        return self.submit(BiasedMdWorkChain, md=md, metadata={"call_link_label": name})
-
-    def equilibrate(self) -> ToContext:
-        """Let the tips come to temperature without a voltage."""
-        return ToContext(equilibration=self._submit_md("equilibration", self.inputs.equilibration, None))
-
-    def produce(self) -> ToContext | ExitCode:
-        """Switch the voltage on."""
-        if not self.ctx.equilibration.is_finished_ok:
-            code: ExitCode = self.exit_codes.ERROR_EQUILIBRATION.format(reason=why_failed(self.ctx.equilibration))
-            return code
-        parent = self.ctx.equilibration.outputs.remote_folder
-        return ToContext(
-            production=self._submit_md("production", self.inputs.production, parent),
-            lead=orm.load_node(self.ctx.lead_pk),
-        )
-
-    def extract(self) -> ExitCode | None:
-        """Take the snapshots."""
-        for step, name in (("production", "ERROR_PRODUCTION"), ("lead", "ERROR_LEAD")):
-            if not self.ctx[step].is_finished_ok:
-                code: ExitCode = getattr(self.exit_codes, name).format(reason=why_failed(self.ctx[step]))
-                return code
-        snapshots, node = extract_snapshots.run_get_node(
-            self.ctx.production.outputs.retrieved,
-            self.ctx.tips,
-            self.ctx.geometry,
-            self.inputs.production,
-            self.inputs.snapshot_interval_ps,
-            self.inputs.junction,
-        )
-        if not node.is_finished_ok:
-            failed: ExitCode = self.exit_codes.ERROR_SNAPSHOTS.format(reason=node.exit_message)
-            return failed
-        self.ctx.snapshots = snapshots
-        self.out("snapshots", snapshots)
-        return None
+    def await_lead(self) -> ToContext:
+        """Wait for the lead."""
+        return ToContext(lead=orm.load_node(self.ctx.lead_pk))
 
     def read_lead_back(self) -> ToContext | ExitCode | None:
         """Let the density of the lead be read back, once for all snapshots."""
+        if not self.ctx.lead.is_finished_ok:
+            failed: ExitCode = self.exit_codes.ERROR_LEAD.format(reason=why_failed(self.ctx.lead))
+            return failed
         folder = self.ctx.lead.outputs.remote_folder
         try:
             inputs = readback_inputs(self.exposed_inputs(LaneWorkChain, "lane").readback, folder, [folder])

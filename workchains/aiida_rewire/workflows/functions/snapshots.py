@@ -2,99 +2,137 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 
+from aiida_rewire.calculations.biased_md import type_numbers
 from aiida_rewire.junction.assembly import FlatGap
-from aiida_rewire.junction.contact import describe_contact
+from aiida_rewire.junction.contact import Contact, describe_contact, gap_left
+from aiida_rewire.junction.kinetics import first_contact_ps
 from aiida_rewire.junction.lattice import Fcc111
 from aiida_rewire.md.conditions import MdConditions
-from aiida_rewire.md.dump import BrokenDump, Frame, read_frames
-from aiida_rewire.md.script import DUMP_FILE
+from aiida_rewire.md.dump import BrokenDump, Frame
+from aiida_rewire.md.trajectory import read_trajectory
 from aiida_rewire.workflows.functions.structures import base_kinds
 
 EXIT_BROKEN_DUMP = 320
 
+LASTING_PS = 1.0
+"""A contact unbroken for that long; at 800 K the first ones flicker."""
 
-def every_so_many_steps(frames: Iterable[Frame], every: int) -> list[Frame]:
-    """Keep the first frame and those a multiple of ``every`` steps later; the others are not held."""
-    kept: list[Frame] = []
-    for frame in frames:
-        if not kept or (frame.step - kept[0].step) % every == 0:
-            kept.append(frame)
-    return kept
+DESCRIPTORS = tuple(field.name for field in fields(Contact) if field.name != "stage")
+"""Arrays of the snapshots, one value for each: NaN where a descriptor has none."""
 
 
 @calcfunction
 def extract_snapshots(
-    retrieved: orm.FolderData,
     tips: orm.StructureData,
     geometry: orm.Dict,
     conditions: orm.Dict,
     interval_ps: orm.Float,
     junction: orm.Dict,
+    results: orm.Dict,
+    **segments: orm.FolderData,
 ) -> orm.TrajectoryData | ExitCode:
-    """Take a frame every so often, and describe its contact.
+    """Take a frame every so often and describe its contact; look at every frame for the gap that is left.
 
     Parameters
     ----------
-    retrieved
-        Files of the production run, its dump among them.
     tips, geometry
         What the run started from.
     conditions
-        The conditions of the run; ``timestep_fs`` and ``dump_interval`` are used.
+        The conditions of the run; ``timestep_fs`` and ``voltage_v`` are used.
     interval_ps
         Time between snapshots; a multiple of the time between frames.
     junction
         ``lattice_constant`` (Å) and ``supercell`` of the flat layers, which bound the gap.
+    results
+        Of the run: the last step of each of its jobs.
+    segments
+        Files of each job, ``segment_0000`` and so on.
 
     Returns
     -------
     TrajectoryData
-        Positions and step of every snapshot, and the arrays ``time_ps`` (since the first frame), ``bonds``,
-        ``gap_left`` (Å), ``atoms_in_gap``, ``charges`` (e); attribute ``stages``.
+        Positions and step of every snapshot; arrays ``time_ps`` (since the run's first step), ``voltage_v``,
+        ``charges`` (e) and the descriptors of :class:`~aiida_rewire.junction.contact.Contact`; arrays of all frames,
+        ``frame_time_ps`` and ``frame_gap_left`` (Å); attributes ``stages``,
+        ``first_contact_ps`` and ``lasting_contact_ps``, the beginning of the first contact that lasts a picosecond.
     """
-    timestep_fs = MdConditions.from_mapping(conditions.get_dict()).timestep_fs
-    every = round(interval_ps.value * 1000 / timestep_fs)
+    md = MdConditions.from_mapping(conditions.get_dict())
+    every = round(interval_ps.value * 1000 / md.timestep_fs)
     lattice = Fcc111(junction["lattice_constant"], junction["supercell"])
     gap = FlatGap.behind_apexes(lattice, geometry["lower_apex"], geometry["upper_apex"])
     margin = lattice.layer_spacing / 2
-    kinds = np.array([site.kind_name for site in tips.sites])
-    lower_base, upper_base = (kinds == name for name in base_kinds())
+    kinds = [site.kind_name for site in tips.sites]
+    lower_base, upper_base = (np.array([kind == name for kind in kinds]) for name in base_kinds())
     built = int(gap.holds(np.array([site.position for site in tips.sites]), margin).sum())
+    kept: list[Frame] = []
+    contacts: list[Contact] = []
+    steps, gaps = [], []
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, DUMP_FILE)
-        with retrieved.base.repository.open(DUMP_FILE, "rb") as source:
-            path.write_bytes(source.read())
+        files = copy_dumps(segments, results["segments"], Path(folder))
         try:
-            frames = every_so_many_steps(read_frames(path), every)
+            frames = read_trajectory(files, types=type_numbers(tips))
+            for frame in frames:
+                steps.append(frame.step)
+                gaps.append(gap_left(frame.positions, lower_base, upper_base))
+                if frame.step % every:
+                    continue
+                kept.append(frame)
+                inside = gap.holds(frame.positions, margin)
+                contacts.append(
+                    describe_contact(
+                        frame.positions, lower_base, upper_base, in_gap=inside, atoms_in_gap_as_built=built
+                    )
+                )
         except BrokenDump as error:
             return ExitCode(EXIT_BROKEN_DUMP, str(error))
-    first = frames[0].step
-    inside = [int(gap.holds(frame.positions, margin).sum()) for frame in frames]
-    contacts = [
-        describe_contact(frame.positions, lower_base, upper_base, atoms_in_gap=count, atoms_in_gap_as_built=built)
-        for frame, count in zip(frames, inside, strict=True)
-    ]
-    steps = np.array([frame.step for frame in frames])
+    if not kept or frames.broken:
+        return ExitCode(EXIT_BROKEN_DUMP, "; ".join(frames.broken) or "there is no frame")
     symbols = {kind.name: kind.symbol for kind in tips.kinds}
     snapshots = orm.TrajectoryData()
     snapshots.set_trajectory(
         symbols=[symbols[kind] for kind in kinds],
-        positions=np.array([frame.positions for frame in frames]),
-        stepids=steps,
+        positions=np.array([frame.positions for frame in kept]),
+        stepids=np.array([frame.step for frame in kept]),
         pbc=(False, False, False),
     )
-    snapshots.set_array("time_ps", (steps - first) * timestep_fs / 1000)
-    snapshots.set_array("bonds", np.array([contact.bonds for contact in contacts]))
-    snapshots.set_array("gap_left", np.array([contact.gap_left for contact in contacts]))
-    snapshots.set_array("atoms_in_gap", np.array(inside))
-    snapshots.set_array("charges", np.array([frame.charges for frame in frames]))
+    times = np.array([frame.step for frame in kept]) * md.timestep_fs / 1000
+    frame_times = np.array(steps) * md.timestep_fs / 1000
+    snapshots.set_array("time_ps", times)
+    snapshots.set_array("voltage_v", np.array([md.schedule.at(float(time)) for time in times]))
+    snapshots.set_array("charges", np.array([frame.charges for frame in kept]))
+    for name in DESCRIPTORS:
+        values = [getattr(contact, name) for contact in contacts]
+        snapshots.set_array(name, np.array([np.nan if value is None else value for value in values]))
+    snapshots.set_array("frame_time_ps", frame_times)
+    snapshots.set_array("frame_gap_left", np.array(gaps))
     snapshots.base.attributes.set("stages", [str(contact.stage) for contact in contacts])
+    connected = np.array(gaps) == 0
+    long_enough = frame_times[-1] - frame_times[0] >= LASTING_PS
+    lasting = first_contact_ps(frame_times, connected, lasting_ps=LASTING_PS) if long_enough else None
+    contact = {"first_contact_ps": first_contact_ps(frame_times, connected), "lasting_contact_ps": lasting}
+    snapshots.base.attributes.set_many(contact)
     return snapshots
+
+
+def copy_dumps(
+    segments: Mapping[str, orm.FolderData], of_each: list[Mapping[str, object]], folder: Path
+) -> list[tuple[Path, int]]:
+    """Copy the dumps of the jobs into a folder; return the files with the last step of each that counts."""
+    files = []
+    for name, segment in zip(sorted(segments), of_each, strict=True):
+        path = folder / name
+        dump = str(segment["dump_file"])
+        with segments[name].base.repository.open(dump, "rb") as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        files.append((path, int(str(segment["last_step"]))))
+    return files

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -80,8 +82,7 @@ def merge_shards(energies: orm.List, origins: orm.Dict, **parts: orm.ArrayData) 
 
 def grid_of_node(node: orm.ArrayData) -> TransmissionGrid:
     """Return the arrays of a part."""
-    names = ("energies", "kpoints", "weights", "transmission", "channels", "unitarity", "eigenchannels")
-    return TransmissionGrid(**{name: node.get_array(name) for name in names})
+    return TransmissionGrid(**{field.name: node.get_array(field.name) for field in fields(TransmissionGrid)})
 
 
 def _arrays(merged: dict[str, tuple[TransmissionGrid, NDArray[np.int64]]]) -> dict[str, NDArray[Any]]:
@@ -107,6 +108,10 @@ def _padded(eigenchannels: NDArray[np.float64], width: int) -> NDArray[np.float6
     return np.pad(eigenchannels, ((0, 0), (0, 0), (0, missing)), constant_values=np.nan)
 
 
+COUNTS = ("atoms_in_gap", "filament_atoms", "floating_atoms", "clusters")
+"""Descriptors of a contact that are whole numbers, as attributes of its conductance."""
+
+
 @calcfunction
 def store_conductance(
     transmission: orm.ArrayData,
@@ -128,7 +133,7 @@ def store_conductance(
     left_lead, junction, right_lead
         Results of the read-back of each SCF: V - E_F at the ends.
     snapshots, index
-        The snapshot that the junction was made of, for its step, time, stage and bonds.
+        The snapshot that the junction was made of, for its step, time, voltage, stage and contact.
     """
     names = set(transmission.get_arraynames())
     return ConductanceData.from_transmission(
@@ -150,9 +155,14 @@ def _labels_of(snapshots: orm.TrajectoryData | None, index: orm.Int | None) -> d
     if snapshots is None or index is None:
         return {}
     at = index.value
+    coordination = float(snapshots.get_array("bottleneck_coordination")[at])
     return {
         "step": int(snapshots.get_array("steps")[at]),
         "time_ps": float(snapshots.get_array("time_ps")[at]),
+        "voltage_v": float(snapshots.get_array("voltage_v")[at]),
         "stage": snapshots.base.attributes.get("stages")[at],
         "min_cut": int(snapshots.get_array("bonds")[at]),
+        "gap_left_a": float(snapshots.get_array("gap_left")[at]),
+        "bottleneck_coordination": None if math.isnan(coordination) else coordination,
+        **{name: int(snapshots.get_array(name)[at]) for name in COUNTS},
     }

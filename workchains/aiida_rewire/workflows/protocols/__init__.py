@@ -22,12 +22,12 @@ OPEN_KEYS = frozenset({"parameters", "options", "SYSTEM", "ELECTRONS", "CONTROL"
 WHOLE_KEYS = frozenset({"kpoints", "energies"})
 """What stands at these keys is replaced as a whole."""
 
-BUILT_ON = {"chain": "transmission"}
-"""The protocol of a workflow holds that of another workflow, of the same name, as well."""
+BUILT_ON = {"chain": ("dynamics", "transmission")}
+"""The protocol of a workflow holds those of other workflows, of the same name, as well."""
 
 
 def protocol_names(workflow: str = "chain") -> list[str]:
-    """Names of the protocols of a workflow: ``chain`` or ``transmission``."""
+    """Names of the protocols of a workflow: ``chain``, ``dynamics`` or ``transmission``."""
     folder = files(__package__).joinpath(workflow)
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
@@ -42,7 +42,7 @@ def load_protocol(name: str, overrides: Mapping[str, Any], *, workflow: str = "c
     overrides
         Nested as the protocol is.
     workflow
-        ``chain`` or ``transmission``.
+        ``chain``, ``dynamics`` or ``transmission``.
 
     Raises
     ------
@@ -57,11 +57,31 @@ def load_protocol(name: str, overrides: Mapping[str, Any], *, workflow: str = "c
 
 def _read(workflow: str, name: str) -> dict[str, Any]:
     values: dict[str, Any] = yaml.safe_load(files(__package__).joinpath(workflow, f"{name}.yaml").read_text())
-    return values | _read(BUILT_ON[workflow], name) if workflow in BUILT_ON else values
+    for other in BUILT_ON.get(workflow, ()):
+        values |= _read(other, name)
+    return values
 
 
 def check_protocol(values: Mapping[str, Any]) -> None:
     """Refuse values with which the chain could not begin; the work chain asks the same of its inputs.
+
+    Parameters
+    ----------
+    values
+        As :func:`load_protocol` returns them.
+
+    Raises
+    ------
+    InvalidInput
+        If tips, dynamics, flat layers, times or lanes are out of bounds.
+    """
+    check_dynamics(values)
+    if type(values["lanes"]) is not int or values["lanes"] < 1:
+        raise InvalidInput("lanes", values["lanes"], "at least 1", "one lane runs one snapshot at a time")
+
+
+def check_dynamics(values: Mapping[str, Any]) -> None:
+    """Refuse values with which the dynamics could not begin; the work chain asks the same of its inputs.
 
     Parameters
     ----------
@@ -84,8 +104,13 @@ def check_protocol(values: Mapping[str, Any]) -> None:
         raise InvalidInput("junction", sorted(junction), f"exactly {', '.join(JUNCTION_KEYS)}", "correct the keys")
     Fcc111(junction["lattice_constant"], junction["supercell"])
     check_layers(junction["lower_layers"], junction["upper_layers"])
-    if type(values["lanes"]) is not int or values["lanes"] < 1:
-        raise InvalidInput("lanes", values["lanes"], "at least 1", "one lane runs one snapshot at a time")
+    if (equilibration.bias == "driver") != (production.bias == "driver"):
+        raise InvalidInput(
+            "production.bias",
+            production.bias,
+            f"run by the same program as the equilibration's, {equilibration.bias}",
+            "`driver` runs in Python, `native` and `none` in LAMMPS",
+        )
     _check_times(equilibration, production, values["snapshot_interval_ps"])
 
 
