@@ -18,6 +18,7 @@ ROWS = [
         unitarity=1e-5,
         stage="gap",
         conductance_uuid="0b1c",
+        reused_from="",
         missing="",
     ),
     TraceRow(
@@ -29,6 +30,7 @@ ROWS = [
         unitarity=math.nan,
         stage="contact",
         conductance_uuid="",
+        reused_from="",
         missing="pw.x <12> [410] not converged",
     ),
 ]

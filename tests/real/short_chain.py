@@ -1,6 +1,6 @@
 """Run a short chain in the folder `.rewire` here and print what came of it, as JSON.
 
-The argument is the number of steps of the production.
+The argument is the number of steps of the production, of which three snapshots are taken.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pathlib import Path
 from aiida_rewire.cli import ingredients
 from aiida_rewire.cli.home import Home
 
+STEPS = int(sys.argv[1])
 OVERRIDES = {
     "equilibration": {"steps": 100, "dump_interval": 50},
-    "production": {"steps": int(sys.argv[1]), "dump_interval": 50},
-    "snapshot_interval_ps": 0.1,
+    "production": {"steps": STEPS, "dump_interval": 50, "checkpoint_interval": 200},
+    "snapshot_interval_ps": STEPS / 2000,
     "lanes": 1,
     "lead": {"parameters": {"SYSTEM": {"ecutwfc": 6.0, "ecutrho": 24.0}}},
     "scf": {"parameters": {"SYSTEM": {"ecutwfc": 6.0, "ecutrho": 24.0}}},

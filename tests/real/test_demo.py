@@ -66,7 +66,7 @@ out = []
 for node in orm.QueryBuilder().append(DataFactory("rewire.conductance")).all(flat=True):
     store = node.creator
     index, snapshots = store.inputs.index.value, store.inputs.snapshots
-    production = snapshots.creator.inputs.retrieved.creator
+    production = snapshots.creator.inputs.segment_0000.creator
     merge = store.inputs.transmission.creator
     pwcond = merge.inputs.part_0000.creator
     readbacks = [store.inputs[name] for name in ("left_lead", "junction")]
@@ -83,6 +83,11 @@ for node in orm.QueryBuilder().append(DataFactory("rewire.conductance")).all(fla
             * production.inputs.parameters["timestep_fs"] / 1000,
             "stage": snapshots.base.attributes.get("stages")[index],
             "min_cut": int(snapshots.get_array("bonds")[index]),
+            "gap_left_a": float(snapshots.get_array("gap_left")[index]),
+            **{name: int(snapshots.get_array(name)[index])
+               for name in ("atoms_in_gap", "filament_atoms", "floating_atoms", "clusters")},
+            "atoms_left_out": store.inputs.assembly["atoms_left_out"],
+            "fingerprint": store.inputs.assembly["fingerprint"],
             "n_kpoints": len(pwcond.inputs.kpoints.get_kpoints()),
             "n_energies": len(pwcond.inputs.energies.get_list()),
             "ladder": [{}],
@@ -108,6 +113,8 @@ def test_every_attribute_follows_from_provenance(demo: Ran) -> None:
         stored, derived = node["stored"], node["derived"]
         assert stored.pop("ladder") == derived.pop("ladder")
         assert {key: stored[key] for key in derived} == pytest.approx(derived)
+        # without contact there is no bottleneck
+        assert (stored.pop("bottleneck_coordination") is None) == (stored["min_cut"] == 0)
         assert set(stored) - set(derived) == {
             "campaign", "chain", "protocol", "conductance_g0", "transmission_fermi", "unitarity_max"
         }  # fmt: skip

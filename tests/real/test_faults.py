@@ -74,12 +74,11 @@ def test_a_killed_scf_ends_its_own_branch(tmp_path: Path) -> None:
     assert all(0 <= row["conductance_g0"] < 1 for row in there)
 
 
-def test_a_killed_dynamics_ends_the_chain_with_its_exit_code(tmp_path: Path) -> None:
-    result = chain_with_a_kill(tmp_path, "lmp", "log.lammps", "read_restart", steps=20_000)
-    assert result["status"] == 311
-    assert "BiasedMdCalculation" in result["message"]
-    assert "[400] LAMMPS was stopped before its last step" in result["message"]
-    assert result["rows"] == []
+def test_a_killed_dynamics_is_gone_on_from_its_checkpoint(tmp_path: Path) -> None:
+    result = chain_with_a_kill(tmp_path, Path(sys.executable).name, "log.lammps", "rewire: checkpoint 400 ", steps=800)
+    assert result["status"] == 0, result["message"]
+    assert [row["time_ps"] for row in result["rows"]] == [0.0, 0.4, 0.8]
+    assert not any(row["missing"] for row in result["rows"])
 
 
 REUSED = """

@@ -18,6 +18,7 @@ def row(time_ps: float, conductance_g0: float, stage: str = "contact", **changes
         "unitarity": math.nan if missing else 2.5e-5,
         "stage": stage,
         "conductance_uuid": "" if missing else "0b1c",
+        "reused_from": "",
         "missing": "pw.x <12> [410] not converged, after 100 steps" if missing else "",
         **changes,
     }

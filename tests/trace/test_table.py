@@ -84,6 +84,12 @@ def test_rows_of_the_table_have_a_cell_for_each_column(rows: Rows) -> None:
     assert table_row(rows[2]) == ("0.40", "contact", "1", "-", "-", "-", "missing")
 
 
+def test_a_conductance_that_was_taken_over_says_so(rows: Rows) -> None:
+    reused = rows[3] | {"reused_from": "77aa"}
+    assert table_row(reused)[-1] == "reused"
+    assert table_row(rows[3])[-1] == "passed"
+
+
 def test_an_infinite_conductance_counts_as_missing(rows: Rows) -> None:
     rows[3]["conductance_g0"] = math.inf
     assert table_row(rows[3])[-1] == "missing"

@@ -8,14 +8,15 @@ import numpy as np
 from aiida import orm
 
 COLUMNS = ("time_ps", "step", "bonds", "gap_left_a", "conductance_g0", "unitarity")
-TEXTS = ("stage", "conductance_uuid", "missing")
+TEXTS = ("stage", "conductance_uuid", "reused_from", "missing")
 
 
 class TraceRow(TypedDict):
     """One snapshot of a chain.
 
     ``time_ps`` since the voltage was switched on; ``conductance_g0`` and ``unitarity`` are NaN, and
-    ``conductance_uuid`` empty, where ``missing`` says why.
+    ``conductance_uuid`` empty, where ``missing`` says why. ``reused_from`` is the UUID of the conductance of an equal
+    contact that was taken over, empty where it was computed.
     """
 
     time_ps: float
@@ -26,6 +27,7 @@ class TraceRow(TypedDict):
     unitarity: float
     stage: str
     conductance_uuid: str
+    reused_from: str
     missing: str
 
 
@@ -33,8 +35,8 @@ class TraceData(orm.ArrayData):
     """Conductance trace: one row a snapshot, those without a conductance included.
 
     Arrays of shape (n,): ``time_ps``, ``step``, ``bonds``, ``gap_left_a`` (Å), ``conductance_g0``,
-    ``unitarity``. Attributes: the texts ``stage``, ``conductance_uuid`` and ``missing`` of each row,
-    ``n_snapshots``, ``n_missing``, and the labels that were given.
+    ``unitarity``. Attributes: the texts ``stage``, ``conductance_uuid``, ``reused_from`` and
+    ``missing`` of each row, ``n_snapshots``, ``n_missing``, and the labels that were given.
     """
 
     @classmethod

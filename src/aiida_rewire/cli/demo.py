@@ -106,7 +106,7 @@ def overrides_of(changes: dict[str, Any]) -> dict[str, Any]:
         "temperature": [("equilibration", "temperature_k"), ("production", "temperature_k")],
         "timestep": [("equilibration", "timestep_fs"), ("production", "timestep_fs")],
         "seed": [("equilibration", "seed"), ("production", "seed")],
-        "supercell": [("junction", "supercell")],
+        "supercell": [("junction", "supercell"), ("junction", "largest_supercell")],
     }
     for key, value in changes.items():
         for section, name in places[key]:

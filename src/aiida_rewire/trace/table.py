@@ -21,6 +21,7 @@ CSV_COLUMNS = (
     "conductance_microsiemens",
     "unitarity_deviation",
     "conductance_uuid",
+    "reused_from",
     "missing",
 )
 TABLE_COLUMNS = ("time (ps)", "stage", "bonds", "T", "G (G0)", "G (µS)", "gates")
@@ -48,6 +49,7 @@ def csv_row(row: Row) -> dict[str, str]:
         f"{microsiemens(g):.5f}" if there else "",
         f"{row['unitarity']:.2e}" if there else "",
         row["conductance_uuid"],
+        row["reused_from"],
         row["missing"],
     )
     return dict(zip(CSV_COLUMNS, values, strict=True))
@@ -67,4 +69,4 @@ def table_row(row: Row) -> tuple[str, ...]:
     g = row["conductance_g0"]
     if not math.isfinite(g):
         return (*begin, "-", "-", "-", "missing")
-    return (*begin, f"{g:.4f}", f"{g:.4f}", f"{microsiemens(g):.2f}", "passed")
+    return (*begin, f"{g:.4f}", f"{g:.4f}", f"{microsiemens(g):.2f}", "reused" if row["reused_from"] else "passed")

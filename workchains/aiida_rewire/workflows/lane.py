@@ -10,6 +10,11 @@ from aiida_rewire.workflows.functions.results import snapshot_name
 from aiida_rewire.workflows.snapshot import SnapshotConductanceWorkChain
 
 
+def supercell_name(supercell: int) -> str:
+    """Name of the flat layers of a supercell."""
+    return f"n{supercell}"
+
+
 class LaneWorkChain(WorkChain):
     """Compute the conductances of a block of snapshots in turn: the lane is the throttle.
 
@@ -20,7 +25,13 @@ class LaneWorkChain(WorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, outline and outputs."""
         super().define(spec)
-        spec.expose_inputs(SnapshotConductanceWorkChain, exclude=("index",))
+        spec.expose_inputs(SnapshotConductanceWorkChain, exclude=("index", "lattice", "left_lead_folder"))
+        spec.input_namespace(
+            "lattices", valid_type=orm.Dict, dynamic=True, help="Flat layers by their supercell: n3, n4 and so on."
+        )
+        spec.input_namespace(
+            "leads", valid_type=orm.RemoteData, dynamic=True, help="Folder of the lead's SCF for each of them."
+        )
         spec.input("indices", valid_type=orm.List, serializer=orm.to_aiida_type, help="The snapshots of this lane.")
         spec.outline(cls.setup, while_(cls.snapshots_left)(cls.run_snapshot, cls.collect))
         spec.output_namespace("conductances", valid_type=ConductanceData, dynamic=True, help="By snapshot name.")
@@ -37,6 +48,11 @@ class LaneWorkChain(WorkChain):
         """Submit the next snapshot."""
         index = self.inputs.indices[self.ctx.position]
         inputs = self.exposed_inputs(SnapshotConductanceWorkChain)
+        # a contact that fits nowhere is tried in the narrowest, and ends with its exit code
+        narrowest = min(self.inputs.lattices, key=lambda name: self.inputs.lattices[name]["supercell"])
+        width = supercell_name(int(self.inputs.snapshots.get_array("supercell")[index]))
+        name = width if width in self.inputs.lattices else narrowest
+        inputs.lattice, inputs.left_lead_folder = self.inputs.lattices[name], self.inputs.leads[name]
         inputs.metadata.call_link_label = snapshot_name(index)
         return ToContext(snapshot=self.submit(SnapshotConductanceWorkChain, index=orm.Int(index), **inputs))
 

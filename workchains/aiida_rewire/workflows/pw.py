@@ -75,9 +75,13 @@ def find_scf(inputs: AttributeDict) -> orm.RemoteData | None:
 
 def content_of(inputs: Any) -> dict[str, Any]:
     """Return what decides the result of an SCF, in a form that compares."""
+    return {"structure": inputs.pw.structure.base.caching.compute_hash(), **recipe_of(inputs)}
+
+
+def recipe_of(inputs: Any) -> dict[str, Any]:
+    """Return what decides the result of an SCF but for the structure, in a form that compares."""
     pw = inputs.pw
     return {
-        "structure": pw.structure.base.caching.compute_hash(),
         "pseudos": {kind: pseudo.md5 for kind, pseudo in dict(pw.pseudos).items()},
         "parameters": pw.parameters.get_dict(),
         "kpoints": inputs.kpoints.base.caching.compute_hash() if "kpoints" in inputs else None,

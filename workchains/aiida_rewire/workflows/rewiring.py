@@ -21,8 +21,8 @@ from aiida_rewire.workflows.dynamics import DYNAMICS_INPUTS, DynamicsWorkChain, 
 from aiida_rewire.workflows.failures import why_failed
 from aiida_rewire.workflows.filling import fill_pwcond, fill_readback, fill_scf
 from aiida_rewire.workflows.functions.results import collect_trace, snapshot_name
-from aiida_rewire.workflows.functions.structures import SYMBOL, build_lead
-from aiida_rewire.workflows.lane import LaneWorkChain
+from aiida_rewire.workflows.functions.structures import SYMBOL, build_lead, with_supercell
+from aiida_rewire.workflows.lane import LaneWorkChain, supercell_name
 from aiida_rewire.workflows.protocols import check_protocol, load_protocol
 from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, for_region
 from aiida_rewire.workflows.transmission import find_readback, readback_inputs
@@ -59,7 +59,7 @@ class RewiringWorkChain(DynamicsWorkChain):
         spec.expose_inputs(
             LaneWorkChain,
             namespace="lane",
-            exclude=("snapshots", "indices", "geometry", "lattice", "left_lead_folder", "labels"),
+            exclude=("snapshots", "indices", "geometry", "lattices", "leads", "labels"),
         )
         spec.inputs.validator = validate_inputs
         spec.outline(
@@ -67,8 +67,8 @@ class RewiringWorkChain(DynamicsWorkChain):
             cls.equilibrate,
             cls.produce,
             cls.extract,
-            cls.await_lead,
-            cls.read_lead_back,
+            cls.widen,
+            cls.read_leads_back,
             cls.run_lanes,
             cls.collect,
         )
@@ -136,36 +136,50 @@ class RewiringWorkChain(DynamicsWorkChain):
     def build(self) -> None:
         """Build tips and lead; start the lead's SCF, which runs beside the dynamics."""
         super().build()
-        self.ctx.lead_structure = build_lead(self.inputs.junction)
-        inputs = for_region(self.exposed_inputs(ExactPwBaseWorkChain, "lead"), self.ctx.lead_structure)
-        inputs.metadata.call_link_label = "lead"
-        self.ctx.lead_pk = self.submit(ExactPwBaseWorkChain, **inputs).pk
+        name = supercell_name(self.inputs.junction["supercell"])
+        self.ctx.lattices = {name: self.inputs.junction}
+        self.ctx.lead_pks = {name: self._submit_lead(self.inputs.junction, "lead").pk}
 
-    def await_lead(self) -> ToContext:
-        """Wait for the lead."""
-        return ToContext(lead=orm.load_node(self.ctx.lead_pk))
+    def _submit_lead(self, lattice: orm.Dict, label: str) -> orm.WorkChainNode:
+        inputs = for_region(self.exposed_inputs(ExactPwBaseWorkChain, "lead"), build_lead(lattice))
+        inputs.metadata.call_link_label = label
+        return self.submit(ExactPwBaseWorkChain, **inputs)
 
-    def read_lead_back(self) -> ToContext | ExitCode | None:
-        """Let the density of the lead be read back, once for all snapshots."""
-        if not self.ctx.lead.is_finished_ok:
-            failed: ExitCode = self.exit_codes.ERROR_LEAD.format(reason=why_failed(self.ctx.lead))
-            return failed
-        folder = self.ctx.lead.outputs.remote_folder
-        try:
-            inputs = readback_inputs(self.exposed_inputs(LaneWorkChain, "lane").readback, folder, [folder])
-        except InvalidInput as error:
-            code: ExitCode = self.exit_codes.ERROR_LEAD.format(reason=error)
-            return code
-        if find_readback(inputs) is not None:
-            return None
-        inputs.metadata.call_link_label = "readback_lead"
-        return ToContext(readback=self.submit(ReadbackCalculation, **inputs))
+    def widen(self) -> ToContext:
+        """Submit the wider leads that some snapshots need, and wait for all."""
+        needed = set(self.ctx.snapshots.get_array("supercell").tolist()) - {0, self.inputs.junction["supercell"]}
+        for supercell in sorted(needed):
+            name = supercell_name(supercell)
+            self.ctx.lattices[name] = with_supercell(self.inputs.junction, orm.Int(supercell))
+            self.ctx.lead_pks[name] = self._submit_lead(self.ctx.lattices[name], f"lead_{name}").pk
+        return ToContext(**{f"lead_{name}": orm.load_node(pk) for name, pk in self.ctx.lead_pks.items()})
+
+    def read_leads_back(self) -> ToContext | ExitCode:
+        """Let the density of each lead be read back, once for all snapshots."""
+        self.ctx.leads, running = {}, {}
+        for name in self.ctx.lattices:
+            lead = self.ctx[f"lead_{name}"]
+            if not lead.is_finished_ok:
+                failed: ExitCode = self.exit_codes.ERROR_LEAD.format(reason=why_failed(lead))
+                return failed
+            folder = self.ctx.leads[name] = lead.outputs.remote_folder
+            try:
+                inputs = readback_inputs(self.exposed_inputs(LaneWorkChain, "lane").readback, folder, [folder])
+            except InvalidInput as error:
+                code: ExitCode = self.exit_codes.ERROR_LEAD.format(reason=error)
+                return code
+            if find_readback(inputs) is None:
+                inputs.metadata.call_link_label = f"readback_lead_{name}"
+                running[f"readback_{name}"] = self.submit(ReadbackCalculation, **inputs)
+        self.ctx.readbacks = list(running)
+        return ToContext(**running)
 
     def run_lanes(self) -> ToContext | ExitCode:
         """Deal the snapshots out to the lanes, a contiguous block to each."""
-        if "readback" in self.ctx and not self.ctx.readback.is_finished_ok:
-            code: ExitCode = self.exit_codes.ERROR_LEAD.format(reason=why_failed(self.ctx.readback))
-            return code
+        for name in self.ctx.readbacks:
+            if not self.ctx[name].is_finished_ok:
+                code: ExitCode = self.exit_codes.ERROR_LEAD.format(reason=why_failed(self.ctx[name]))
+                return code
         blocks = np.array_split(np.arange(self.ctx.snapshots.numsteps), self.inputs.lanes.value)
         lanes = {}
         for number, block in enumerate(block for block in blocks if len(block)):
@@ -174,8 +188,8 @@ class RewiringWorkChain(DynamicsWorkChain):
                 "snapshots": self.ctx.snapshots,
                 "indices": block.tolist(),
                 "geometry": self.ctx.geometry,
-                "lattice": self.inputs.junction,
-                "left_lead_folder": self.ctx.lead.outputs.remote_folder,
+                "lattices": self.ctx.lattices,
+                "leads": self.ctx.leads,
                 "labels": self.inputs.labels,
                 "metadata": {"call_link_label": f"lane_{number}"},
             }

@@ -9,6 +9,7 @@ from aiida.engine import calcfunction
 
 from aiida_rewire.data.conductance import ConductanceData
 from aiida_rewire.data.trace import TraceData, TraceRow
+from aiida_rewire.workflows.functions.transmission import REUSED_FROM
 
 
 @calcfunction
@@ -44,6 +45,7 @@ def collect_trace(
                 conductance_g0=conductance.conductance_g0 if conductance else math.nan,
                 unitarity=conductance.base.attributes.get("unitarity_max") if conductance else math.nan,
                 conductance_uuid=conductance.uuid if conductance else "",
+                reused_from=conductance.base.attributes.get(REUSED_FROM, "") if conductance else "",
                 missing="" if conductance else reasons.get(name, "no reason recorded"),
             )
         )

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
+from numpy.typing import NDArray
 
 from aiida_rewire.calculations.biased_md import type_numbers
-from aiida_rewire.junction.assembly import FlatGap
+from aiida_rewire.junction.assembly import AtomsOverlap, CellTooNarrow, FlatGap, smallest_supercell
 from aiida_rewire.junction.contact import Contact, describe_contact, gap_left
 from aiida_rewire.junction.kinetics import first_contact_ps
 from aiida_rewire.junction.lattice import Fcc111
@@ -52,7 +53,8 @@ def extract_snapshots(
     interval_ps
         Time between snapshots; a multiple of the time between frames.
     junction
-        ``lattice_constant`` (Å) and ``supercell`` of the flat layers, which bound the gap.
+        The flat layers, which bound the gap: ``lattice_constant`` (Å), ``supercell``, ``largest_supercell``,
+        ``lower_layers``, ``upper_layers``.
     results
         Of the run: the last step of each of its jobs.
     segments
@@ -62,7 +64,7 @@ def extract_snapshots(
     -------
     TrajectoryData
         Positions and step of every snapshot; arrays ``time_ps`` (since the run's first step), ``voltage_v``,
-        ``charges`` (e) and the descriptors of :class:`~aiida_rewire.junction.contact.Contact`; arrays of all frames,
+        ``charges`` (e), ``supercell`` (the least that holds the contact, 0 for none) and the descriptors of :class:`~aiida_rewire.junction.contact.Contact`; arrays of all frames,
         ``frame_time_ps`` and ``frame_gap_left`` (Å); attributes ``stages``,
         ``first_contact_ps`` and ``lasting_contact_ps``, the beginning of the first contact that lasts a picosecond.
     """
@@ -105,6 +107,7 @@ def extract_snapshots(
         stepids=np.array([frame.step for frame in kept]),
         pbc=(False, False, False),
     )
+    snapshots.set_array("supercell", np.array([supercell_for(frame.positions, gap, junction) for frame in kept]))
     times = np.array([frame.step for frame in kept]) * md.timestep_fs / 1000
     frame_times = np.array(steps) * md.timestep_fs / 1000
     snapshots.set_array("time_ps", times)
@@ -122,6 +125,17 @@ def extract_snapshots(
     contact = {"first_contact_ps": first_contact_ps(frame_times, connected), "lasting_contact_ps": lasting}
     snapshots.base.attributes.set_many(contact)
     return snapshots
+
+
+def supercell_for(positions: NDArray[np.float64], gap: FlatGap, junction: orm.Dict) -> int:
+    """Return the least supercell of the flat layers that holds the contact, 0 where none that is allowed does."""
+    smallest = junction["supercell"]
+    largest = junction.get_dict().get("largest_supercell", smallest)
+    layers = {name: junction[name] for name in ("lower_layers", "upper_layers")}
+    try:
+        return smallest_supercell(positions, gap, junction["lattice_constant"], smallest, largest, **layers)
+    except (AtomsOverlap, CellTooNarrow):
+        return 0
 
 
 def copy_dumps(

@@ -9,6 +9,7 @@ from ase.data import atomic_masses, atomic_numbers
 from numpy.typing import NDArray
 
 from aiida_rewire.junction.assembly import AtomsOverlap, CellTooNarrow, FlatGap, assemble_scattering_region
+from aiida_rewire.junction.fingerprint import FilledGap, fingerprint
 from aiida_rewire.junction.lattice import Fcc111
 from aiida_rewire.junction.tips import Region
 from aiida_rewire.junction.tips import build_tips as build_tip_pair
@@ -81,7 +82,8 @@ def assemble_junction(
     Returns
     -------
     dict
-        ``structure``: for pw.x; ``assembly``: atoms in the gap and what was done to them.
+        ``structure``: for pw.x; ``assembly``: atoms in the gap, what was done to them, those left out, and the
+        fingerprint under which repeats of the contact are looked for.
     """
     values = parameters.get_dict()
     lattice = Fcc111(values["lattice_constant"], values["supercell"])
@@ -98,14 +100,37 @@ def assemble_junction(
         return ExitCode(EXIT_TOO_NARROW, str(error))
     except AtomsOverlap as error:
         return ExitCode(EXIT_OVERLAP, str(error))
+    layers = {name: values[name] for name in ("lower_layers", "upper_layers")}
     assembly = {
         "gap_length": gap.length,
         "atoms_in_gap": region.atoms_in_gap,
         "snapshot_atoms": list(region.snapshot_atoms),
+        "atoms_left_out": region.atoms_left_out,
+        "flank_atoms": region.flank_atoms,
+        "floating_atoms": region.floating_atoms,
         "atoms_pushed": region.atoms_pushed,
         "largest_push": region.largest_push,
+        "closest_pair": region.closest_pair,
+        "fingerprint": fingerprint(FilledGap.of_region(region.cell, region.positions, lattice, **layers)),
     }
     return {"structure": _silver(region.positions, region.cell), "assembly": orm.Dict(assembly)}
+
+
+@calcfunction
+def with_supercell(junction: orm.Dict, supercell: orm.Int) -> orm.Dict:
+    """Return the flat layers of another lateral multiplicity."""
+    return orm.Dict({**junction.get_dict(), "supercell": supercell.value})
+
+
+def filled_gap(structure: orm.StructureData, junction: orm.Dict) -> FilledGap:
+    """Return the contact of a scattering region that was assembled with these flat layers."""
+    return FilledGap.of_region(
+        np.array(structure.cell),
+        np.array([site.position for site in structure.sites]),
+        Fcc111(junction["lattice_constant"], junction["supercell"]),
+        lower_layers=junction["lower_layers"],
+        upper_layers=junction["upper_layers"],
+    )
 
 
 def base_kinds() -> tuple[str, str]:

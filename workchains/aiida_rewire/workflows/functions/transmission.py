@@ -108,6 +108,10 @@ def _padded(eigenchannels: NDArray[np.float64], width: int) -> NDArray[np.float6
     return np.pad(eigenchannels, ((0, 0), (0, 0), (0, missing)), constant_values=np.nan)
 
 
+FINGERPRINT = "fingerprint"
+REUSED_FROM = "reused_from"
+"""Attributes: the key of equal contacts; the conductance that one was taken over from."""
+
 COUNTS = ("atoms_in_gap", "filament_atoms", "floating_atoms", "clusters")
 """Descriptors of a contact that are whole numbers, as attributes of its conductance."""
 
@@ -121,6 +125,7 @@ def store_conductance(
     right_lead: orm.Dict | None = None,
     snapshots: orm.TrajectoryData | None = None,
     index: orm.Int | None = None,
+    assembly: orm.Dict | None = None,
 ) -> ConductanceData:
     """Make the conductance of a junction from a transmission that passed every gate.
 
@@ -134,14 +139,51 @@ def store_conductance(
         Results of the read-back of each SCF: V - E_F at the ends.
     snapshots, index
         The snapshot that the junction was made of, for its step, time, voltage, stage and contact.
+    assembly
+        What was done to its atoms.
     """
     names = set(transmission.get_arraynames())
     return ConductanceData.from_transmission(
         **{name: transmission.get_array(name) for name in sorted(names)},
         ladder=transmission.base.attributes.get("ladder"),
         potential_mismatch_ev=mismatch_at_ends(left_lead, junction, right_lead),
-        labels={**labels.get_dict(), **_labels_of(snapshots, index)},
+        labels={**labels.get_dict(), **_labels_of(snapshots, index, assembly)},
     )
+
+
+@calcfunction
+def reuse_conductance(
+    conductance: ConductanceData,
+    labels: orm.Dict,
+    distance: orm.Float,
+    snapshots: orm.TrajectoryData,
+    index: orm.Int,
+    assembly: orm.Dict,
+) -> ConductanceData:
+    """Give the conductance of an equal contact, computed before in the same way, to another snapshot.
+
+    Parameters
+    ----------
+    conductance
+        That was computed.
+    labels
+        What the new one is found by.
+    distance
+        How far the atoms of the two contacts are apart at the most, Å.
+    snapshots, index, assembly
+        As of :func:`store_conductance`.
+    """
+    reused: ConductanceData = conductance.clone()
+    reused.base.attributes.delete_many(list(conductance.creator.inputs.labels.get_dict()))
+    reused.base.attributes.set_many(
+        {
+            **labels.get_dict(),
+            **_labels_of(snapshots, index, assembly),
+            REUSED_FROM: conductance.uuid,
+            "reuse_distance_a": distance.value,
+        }
+    )
+    return reused
 
 
 def mismatch_at_ends(left_lead: orm.Dict, junction: orm.Dict, right_lead: orm.Dict | None = None) -> float:
@@ -151,8 +193,10 @@ def mismatch_at_ends(left_lead: orm.Dict, junction: orm.Dict, right_lead: orm.Di
     return potential_mismatch(ends, tuple(junction["layer_potential_ev"]))
 
 
-def _labels_of(snapshots: orm.TrajectoryData | None, index: orm.Int | None) -> dict[str, Any]:
-    if snapshots is None or index is None:
+def _labels_of(
+    snapshots: orm.TrajectoryData | None, index: orm.Int | None, assembly: orm.Dict | None
+) -> dict[str, Any]:
+    if snapshots is None or index is None or assembly is None:
         return {}
     at = index.value
     coordination = float(snapshots.get_array("bottleneck_coordination")[at])
@@ -165,4 +209,6 @@ def _labels_of(snapshots: orm.TrajectoryData | None, index: orm.Int | None) -> d
         "gap_left_a": float(snapshots.get_array("gap_left")[at]),
         "bottleneck_coordination": None if math.isnan(coordination) else coordination,
         **{name: int(snapshots.get_array(name)[at]) for name in COUNTS},
+        "atoms_left_out": assembly["atoms_left_out"],
+        FINGERPRINT: assembly[FINGERPRINT],
     }

@@ -14,7 +14,8 @@ from aiida_rewire.junction.lattice import Fcc111
 from aiida_rewire.junction.tips import build_tips
 from aiida_rewire.md.conditions import MdConditions
 
-JUNCTION_KEYS = ("lattice_constant", "supercell", "lower_layers", "upper_layers")
+JUNCTION_KEYS = ("lattice_constant", "supercell", "largest_supercell", "lower_layers", "upper_layers")
+LARGEST_SUPERCELL = 8
 
 OPEN_KEYS = frozenset({"parameters", "options", "SYSTEM", "ELECTRONS", "CONTROL", "resources"})
 """Below these keys a protocol takes whatever the code or AiiDA takes."""
@@ -103,6 +104,14 @@ def check_dynamics(values: Mapping[str, Any]) -> None:
     if sorted(junction) != sorted(JUNCTION_KEYS):
         raise InvalidInput("junction", sorted(junction), f"exactly {', '.join(JUNCTION_KEYS)}", "correct the keys")
     Fcc111(junction["lattice_constant"], junction["supercell"])
+    largest = junction["largest_supercell"]
+    if type(largest) is not int or not junction["supercell"] <= largest <= LARGEST_SUPERCELL:
+        raise InvalidInput(
+            "largest_supercell",
+            largest,
+            f"whole, from the supercell of {junction['supercell']} to {LARGEST_SUPERCELL}",
+            "wider contacts than it holds have no conductance",
+        )
     check_layers(junction["lower_layers"], junction["upper_layers"])
     if (equilibration.bias == "driver") != (production.bias == "driver"):
         raise InvalidInput(
