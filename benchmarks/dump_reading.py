@@ -54,7 +54,7 @@ def frames_of_tips(atoms: int) -> Iterator[bytes]:
         for rows_of_frame in shapes:
             yield (
                 f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{atoms}\nITEM: BOX BOUNDS ff ff ff\n{bounds}"
-                f"ITEM: ATOMS id type x y z q d_phi\n{rows_of_frame}"
+                f"ITEM: ATOMS id type x y z q v_phi\n{rows_of_frame}"
             ).encode()
             step += DUMP_INTERVAL
 

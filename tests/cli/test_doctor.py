@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from aiida_rewire.cli import executables
+from aiida_rewire.cli import checks, executables
 from aiida_rewire.cli.doctor import doctor_command
 
 needs_codes = pytest.mark.skipif(
@@ -49,6 +49,12 @@ def no_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aiida_rewire.cli.doctor.code_checks", list)
 
 
+@pytest.fixture
+def no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not start Python for the driver, which takes longer than all else."""
+    monkeypatch.setattr(checks, "_driver", lambda: checks.Check("driver", "ok", "not looked at"))
+
+
 def by_name(result: Result) -> Checks:
     report = json.loads(result.stdout)
     assert set(report) == {"ok", "checks"}
@@ -68,7 +74,7 @@ def test_this_machine_in_an_empty_folder(doctor: Doctor, tmp_path: Path) -> None
     found = by_name(doctor("--json"))
     assert list(found) == [
         *("Python", "cores", "disk", "ps", "pw.x", "pp.x", "pwcond.x", "ld1.x", "BLAS", "lmp"),
-        *("mpirun of pw.x", "mpirun of lmp", "profile"),
+        *("driver", "mpirun of pw.x", "mpirun of lmp", "profile"),
     ]
     pw = shutil.which("pw.x")
     assert pw is not None
@@ -76,6 +82,16 @@ def test_this_machine_in_an_empty_folder(doctor: Doctor, tmp_path: Path) -> None
     assert found["BLAS"]["message"].startswith("pw.x uses")
     assert executables.linked_blas(Path(pw)) in found["BLAS"]["message"]
     assert "REAXFF" in found["lmp"]["message"]
+    driver = found["driver"]
+    assert driver["status"] == "ok"
+    lmp = executables.find_executable("lmp")
+    assert lmp is not None
+    version = executables.lammps_info(lmp).version
+    assert version is not None
+    # one wheel holds both
+    assert driver["message"] == f"LAMMPS's module of {executables.lammps_release(version)} in {sys.executable}, " + (
+        "with REAXFF"
+    )
     assert found["profile"]["status"] == "ok"
     assert "none yet" in found["profile"]["message"]
     assert list((tmp_path / "work").iterdir()) == []
@@ -91,6 +107,7 @@ def test_text_is_a_line_each_without_colour_when_piped(doctor: Doctor) -> None:
     assert result.exit_code == 0
 
 
+@pytest.mark.usefixtures("no_driver")
 def test_without_quantum_espresso_names_the_command(
     doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +132,7 @@ def test_without_lammps_names_the_command(doctor: Doctor, tmp_path: Path, monkey
 
 
 @needs_codes
+@pytest.mark.usefixtures("no_driver")
 @pytest.mark.parametrize("code", ["pw.x", "lmp"])
 def test_mpirun_of_another_mpi_is_a_warning_with_the_right_path(
     doctor: Doctor, monkeypatch: pytest.MonkeyPatch, code: str
@@ -135,6 +153,7 @@ def test_mpirun_of_another_mpi_is_a_warning_with_the_right_path(
     assert found[f"mpirun of {other}"]["status"] == "ok"
 
 
+@pytest.mark.usefixtures("no_driver")
 def test_reference_blas_is_a_warning(
     doctor: Doctor, make_program: Callable[[str, str], Path], tmp_path: Path
 ) -> None:
@@ -151,6 +170,7 @@ def test_reference_blas_is_a_warning(
     assert found["mpirun of pw.x"]["status"] == "ok"
 
 
+@pytest.mark.usefixtures("no_driver")
 def test_mpi_without_any_mpirun(
     doctor: Doctor, make_program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +184,7 @@ def test_mpi_without_any_mpirun(
     assert "openmpi" in found["mpirun of pw.x"]["fix"]
 
 
+@pytest.mark.usefixtures("no_driver")
 @pytest.mark.parametrize(
     ("content", "mode", "seen"),
     [
@@ -189,6 +210,7 @@ def test_pw_that_misbehaves(
     assert "quantum-espresso" in found["pw.x"]["fix"]
 
 
+@pytest.mark.usefixtures("no_driver")
 def test_pw_without_permission(
     doctor: Doctor, make_program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +222,7 @@ def test_pw_without_permission(
     assert f"chmod +x {path}" in found["pw.x"]["fix"]
 
 
+@pytest.mark.usefixtures("no_driver")
 def test_lammps_of_2022_without_reaxff_lacks_both(
     doctor: Doctor,
     make_program: Callable[[str, str], Path],
@@ -217,6 +240,83 @@ def test_lammps_of_2022_without_reaxff_lacks_both(
     assert "23Jun2022" in found["lmp"]["message"]
     assert "REAXFF and `fix efield ... potential` (in releases since 2Aug2023)" in found["lmp"]["message"]
     assert "lammps[mpi]" in found["lmp"]["fix"]
+
+
+MODULE = """
+import sys
+print("LAMMPS says hello")
+class lammps:
+    def __init__(self, cmdargs):
+        assert "-screen" in cmdargs
+    def version(self):
+        return {release}
+    def has_package(self, name):
+        return name in {packages}
+"""
+
+
+@pytest.fixture
+def driver(doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Look at the driver with modules of a test's own before those of the environment."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setattr("aiida_rewire.cli.doctor.code_checks", lambda: [checks._driver()])
+
+    def look(**modules: str) -> dict[str, Any]:
+        for name, content in modules.items():
+            (folder / f"{name}.py").write_text(content)
+        check = by_name(doctor("--json"))["driver"]
+        if check["status"] == "failure":
+            assert check["fix"] == checks.LAMMPS_FIX
+            assert "\n" not in check["message"]
+        return check
+
+    return look
+
+
+@pytest.mark.parametrize(
+    ("release", "packages", "status", "seen"),
+    [
+        (20230802, ["REAXFF"], "ok", f"LAMMPS's module of 2Aug2023 in {sys.executable}, with REAXFF"),
+        (20230801, ["REAXFF"], "failure", "of 1Aug2023 in " + sys.executable + "; 2Aug2023 or newer is needed"),
+        (20250722, ["KSPACE"], "failure", "lacks the package REAXFF"),
+    ],
+)
+def test_the_driver_needs_a_module_of_2023_with_reaxff(
+    driver: Callable[..., dict[str, Any]], release: int, packages: list[str], status: str, seen: str
+) -> None:
+    check = driver(lammps=MODULE.format(release=release, packages=packages))
+    assert check["status"] == status
+    assert seen in check["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "seen"),
+    [
+        ("lammps", "raise ImportError('libmpi.so.12: cannot open')", "ImportError: libmpi.so.12: cannot open"),
+        ("lammps", "raise OSError('no library')", "OSError: no library"),
+        ("lammps", "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "it crashed"),
+        ("lammps", "import sys\nsys.exit('MPI_Init failed')", "MPI_Init failed"),
+        ("lammps", "import time\ntime.sleep(300)", "it did not end within 3 s"),
+        ("numpy", "raise ImportError('broken numpy')", "ImportError: broken numpy"),
+        ("scipy", "raise ImportError('broken scipy')", "ImportError: broken scipy"),
+    ],
+)
+def test_a_python_that_cannot_run_the_driver_is_told_with_its_reason(
+    driver: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, name: str, content: str, seen: str
+) -> None:
+    monkeypatch.setattr(executables, "ANSWER_TIMEOUT_S", 3.0 if "sleep" in content else 20.0)
+    check = driver(**{name: content})
+    assert check["status"] == "failure"
+    assert check["message"] == f"{sys.executable} cannot import LAMMPS's module: {seen}"
+
+
+def test_a_python_that_is_gone_is_told(
+    driver: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    assert "it cannot be started" in driver()["message"]
 
 
 @pytest.mark.usefixtures("no_codes")

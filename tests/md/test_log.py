@@ -149,7 +149,7 @@ def test_a_log_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path: Path, recorde
 def test_echoes_of_commands_are_no_messages(tmp_path: Path) -> None:
     echoes = (
         b'LAMMPS (1 Jan 2025)\nprint "rewire: run complete"\nprint "rewire: checkpoint 20 checkpoint.0.restart"\n'
-        b"if \"${next} == ${total}\" then \"print 'rewire: run complete'\"\n"
+        b'if "${next} == ${total}" then "print \'rewire: run complete\'"\n'
     )
     assert read(tmp_path, echoes) == RunLog(version="1 Jan 2025", complete=False, error=None)
 
@@ -173,7 +173,9 @@ def test_a_line_that_names_no_checkpoint_is_none(tmp_path: Path, line: bytes) ->
 
 
 def test_the_first_row_of_a_relaxation_is_no_temperature(tmp_path: Path, recorded: bytes) -> None:
-    relaxation = b"   Step          Temp          E_pair\n         0   99999          -1386.73\nLoop time of 1 on 1 procs\n"
+    relaxation = (
+        b"   Step          Temp          E_pair\n         0   99999          -1386.73\nLoop time of 1 on 1 procs\n"
+    )
     at = recorded.index(b"write_restart start.restart")
     log = read(tmp_path, recorded[:at] + relaxation + recorded[at:])
     assert log.temperatures == read(tmp_path, recorded).temperatures

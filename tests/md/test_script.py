@@ -163,7 +163,7 @@ def test_nothing_spreads_before_the_dynamics(types: AtomTypes) -> None:
 def test_a_block_begins_with_its_checkpoint_and_appends_its_frames(types: AtomTypes) -> None:
     lines = a_block(types, dump_interval=20)
     assert lines[4] == "read_restart some.restart"
-    assert "dump frames all custom 20 some.lammpstrj id type x y z q d_phi" in lines
+    assert "dump frames all custom 20 some.lammpstrj id type x y z q v_phi" in lines
     assert "dump_modify frames sort id append yes flush yes" in lines
     # the frame at the seam is the last of the block before
     assert lines[-1] == 'if "$(step) > 0" then "dump_modify frames delay $(step+1)"'
@@ -213,7 +213,7 @@ def test_a_job_knows_how_far_it_is_to_go(types: AtomTypes) -> None:
     assert {"variable total equal 5000", "variable most equal 1500", "variable length equal 500"} < set(lines)
     assert "variable most equal 5000" in job(types, steps=5000)
     # the files are written in turn
-    swapped = lines[place(lines, "print \"rewire: checkpoint") + 1 :][:3]
+    swapped = lines[place(lines, 'print "rewire: checkpoint') + 1 :][:3]
     assert swapped == [
         "variable checkpoint string ${other}",
         "variable other string ${spare}",
@@ -224,7 +224,7 @@ def test_a_job_knows_how_far_it_is_to_go(types: AtomTypes) -> None:
 def test_a_job_says_whether_it_came_to_the_end_of_the_run_or_of_its_time(types: AtomTypes) -> None:
     lines = job(types)
     assert lines[-4:] == [
-        f"if \"${{next}} == ${{total}}\" then \"print '{LAST_LINE}'\"",
+        f'if "${{next}} == ${{total}}" then "print \'{LAST_LINE}\'"',
         "quit",
         "label out_of_time",
         f'print "{OUT_OF_TIME_LINE}"',

@@ -1,5 +1,6 @@
 """The steps of the chain that are plain Python, each from node to node."""
 
+import gzip
 import math
 from pathlib import Path
 from typing import Any
@@ -32,17 +33,20 @@ def tips(aiida_profile: Any) -> dict[str, Any]:
 def retrieved(aiida_profile: Any, fixtures: Path) -> orm.FolderData:
     """The recorded dump as a run leaves it."""
     folder = orm.FolderData()
-    folder.base.repository.put_object_from_file(str(fixtures / "md" / "two-frames.lammpstrj"), DUMP_FILE)
+    dump = gzip.decompress((fixtures / "md" / "first-job.lammpstrj.gz").read_bytes())
+    folder.base.repository.put_object_from_bytes(dump, DUMP_FILE)
     return folder.store()
 
 
 def extract(
     retrieved: orm.FolderData, tips: dict[str, Any], interval_ps: float = 0.01, **conditions: Any
 ) -> tuple[Any, orm.ProcessNode]:
-    values = {"steps": 10, "seed": 7, "timestep_fs": 1.0, "dump_interval": 10, **conditions}
+    values = {"steps": 10, "seed": 7, "timestep_fs": 1.0, "dump_interval": 10, "voltage_v": 2.0, **conditions}
+    results = {"segments": [{"last_step": 10, "dump_file": DUMP_FILE}]}
     return extract_snapshots.run_get_node(
-        retrieved, tips["structure"], tips["geometry"], orm.Dict(values), orm.Float(interval_ps), orm.Dict(JUNCTION)
-    )
+        tips["structure"], tips["geometry"], orm.Dict(values), orm.Float(interval_ps), orm.Dict(JUNCTION),
+        orm.Dict(results), segment_0000=retrieved,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -104,16 +108,43 @@ def test_time_counts_in_time_steps(retrieved: orm.FolderData, tips: dict[str, An
 
 
 def test_conditions_left_to_their_defaults_give_snapshots(retrieved: orm.FolderData, tips: dict[str, Any]) -> None:
+    results = {"segments": [{"last_step": 10, "dump_file": DUMP_FILE}]}
     snapshots, node = extract_snapshots.run_get_node(
-        retrieved,
-        tips["structure"],
-        tips["geometry"],
-        orm.Dict({"steps": 10, "seed": 7, "dump_interval": 10}),
-        orm.Float(0.01),
-        orm.Dict(JUNCTION),
-    )
+        tips["structure"], tips["geometry"], orm.Dict({"steps": 10, "seed": 7, "dump_interval": 10}), orm.Float(0.01),
+        orm.Dict(JUNCTION), orm.Dict(results), segment_0000=retrieved,
+    )  # fmt: skip
     assert node.is_finished_ok
     assert snapshots.numsteps == 2
+
+
+def test_jobs_of_a_run_give_the_snapshots_of_the_run_in_one(fixtures: Path, tips: dict[str, Any]) -> None:
+    def snapshots_of(*jobs: tuple[str, int]) -> orm.TrajectoryData:
+        folders, parts = {}, []
+        for number, (name, last_step) in enumerate(jobs):
+            folder = orm.FolderData()
+            folder.base.repository.put_object_from_file(str(fixtures / "md" / f"{name}.lammpstrj.gz"), "some.gz")
+            folders[f"segment_{number:04d}"] = folder
+            parts.append({"last_step": last_step, "dump_file": "some.gz"})
+        ramp = {"steps": 40, "seed": 7, "dump_interval": 10, "voltage_v": [[0.0, 0.0], [0.04, 8.0]]}
+        snapshots, node = extract_snapshots.run_get_node(
+            tips["structure"], tips["geometry"], orm.Dict(ramp), orm.Float(0.02), orm.Dict(JUNCTION),
+            orm.Dict({"segments": parts}), **folders,
+        )  # fmt: skip
+        assert node.is_finished_ok, node.exit_message
+        return snapshots
+
+    whole = snapshots_of(("two-blocks", 40))
+    # the first job's dump goes on beyond its checkpoint
+    for jobs in ([("first-job", 20), ("second-job", 40)], [("two-blocks", 20), ("second-job", 40)]):
+        joined = snapshots_of(*jobs)
+        for name in ("steps", "positions", "charges", "gap_left", "frame_time_ps", "frame_gap_left"):
+            assert np.array_equal(joined.get_array(name), whole.get_array(name)), name
+    assert whole.get_array("steps").tolist() == [0, 20, 40]
+    assert whole.get_array("voltage_v") == pytest.approx([0.0, 4.0, 8.0])
+    assert whole.get_array("frame_time_ps") == pytest.approx([0.0, 0.01, 0.02, 0.03, 0.04])
+    # never in contact, and too short to tell whether one lasts
+    assert whole.base.attributes.get("first_contact_ps") is None
+    assert whole.base.attributes.get("lasting_contact_ps") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"ITEM: TIMESTEP\n0\n"])
@@ -181,7 +212,11 @@ def read_back(lower: float, upper: float) -> orm.Dict:
 
 def conductance_of(snapshots: orm.TrajectoryData, labels: orm.Dict) -> ConductanceData:
     lead, junction = read_back(-7.68, -7.68), read_back(-7.66, -7.77)
-    return store_conductance(transmission(2.0), labels, lead, junction, snapshots=snapshots, index=orm.Int(1))
+    tips = snapshots.creator.inputs
+    assembly = assemble_junction(snapshots, orm.Int(1), tips.geometry, orm.Dict(JUNCTION))["assembly"]
+    return store_conductance(
+        transmission(2.0), labels, lead, junction, snapshots=snapshots, index=orm.Int(1), assembly=assembly
+    )
 
 
 def test_a_conductance_knows_its_snapshot(snapshots: orm.TrajectoryData) -> None:
@@ -193,6 +228,12 @@ def test_a_conductance_knows_its_snapshot(snapshots: orm.TrajectoryData) -> None
     attributes = node.base.attributes
     for key, value in {**labels.get_dict(), "step": 10, "time_ps": 0.01, "stage": "gap", "min_cut": 0}.items():
         assert attributes.get(key) == value
+    # two tips apart, an apex atom each, and the four atoms behind each apex that flat surfaces stand for
+    found = {name: attributes.get(name) for name in ("clusters", "atoms_in_gap", "filament_atoms", "floating_atoms")}
+    assert found == {"clusters": 2, "atoms_in_gap": 2, "filament_atoms": 2, "floating_atoms": 0}
+    assert attributes.get("atoms_left_out") == 8
+    assert attributes.get("bottleneck_coordination") is None
+    assert attributes.get("fingerprint") == "fcc111-a4.1600-n3-l3-u2-g9.8036-m2"
     assert node.get_array("kpoints").tolist() == [[0.1, 0.2], [0.3, 0.1]]
     assert node.numerics is not None
     assert node.numerics.tolist() == [[0, 0], [1, 0]]

@@ -8,7 +8,7 @@ import pytest
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.junction.tips import build_tips
 from aiida_rewire.md.conditions import MdConditions
-from aiida_rewire.workflows.protocols import check_protocol, load_protocol, protocol_names
+from aiida_rewire.workflows.protocols import check_dynamics, check_protocol, load_protocol, protocol_names
 
 
 def at(values: dict[str, Any], path: str) -> Any:
@@ -32,9 +32,9 @@ def test_a_protocol_is_one_that_a_chain_can_begin_with(name: str) -> None:
         assert MdConditions.from_mapping(values[stage]).steps > 0
 
 
-def test_the_demo_is_among_the_protocols() -> None:
-    assert "demo" in protocol_names("chain")
-    assert "demo" in protocol_names("transmission")
+def test_every_workflow_has_the_protocols_of_the_chain() -> None:
+    for workflow in ("chain", "dynamics", "transmission"):
+        assert protocol_names(workflow) == ["demo", "moderate", "paper"]
     assert protocol_names() == protocol_names("chain")
 
 
@@ -43,9 +43,29 @@ def test_a_chain_computes_its_conductances_as_the_transmission_of_the_same_name_
     chain, transmission = load_protocol(name, {}), load_protocol(name, {}, workflow="transmission")
     assert set(transmission) == {"lead", "scf", "readback", "pwcond"}
     assert {key: chain[key] for key in transmission} == transmission
-    assert set(chain) - set(transmission) == {
-        "tips", "equilibration", "production", "snapshot_interval_ps", "lanes", "junction", "md",
-    }  # fmt: skip
+    dynamics = load_protocol(name, {}, workflow="dynamics")
+    assert {key: chain[key] for key in dynamics} == dynamics
+    assert set(dynamics) == {"tips", "equilibration", "production", "snapshot_interval_ps", "junction", "md"}
+    assert set(chain) == {*transmission, *dynamics, "lanes"}
+
+
+@pytest.mark.parametrize("name", protocol_names("dynamics"))
+def test_a_protocol_is_one_that_a_dynamics_can_begin_with(name: str) -> None:
+    values = load_protocol(name, {}, workflow="dynamics")
+    check_dynamics(values)
+    equilibration, production = (MdConditions.from_mapping(values[key]) for key in ("equilibration", "production"))
+    assert (equilibration.schedule.largest, equilibration.minimize, production.minimize) == (0.0, True, False)
+    assert production.schedule.largest > 0
+
+
+def test_the_paper_is_as_published() -> None:
+    values = load_protocol("paper", {}, workflow="dynamics")
+    assert len(build_tips(**values["tips"]).positions) == 2 * 1240
+    production = MdConditions.from_mapping(values["production"])
+    length_ps = production.steps * production.timestep_fs / 1000
+    assert (length_ps, production.temperature_k, production.voltage_v) == (3000.0, 800.0, 2.0)
+    # with the one at 0
+    assert int(length_ps / values["snapshot_interval_ps"]) + 1 == 349
 
 
 @pytest.mark.parametrize("name", protocol_names("transmission"))
@@ -172,6 +192,9 @@ BAD = [
     ("junction.lower_layers", 2, "lower_layers = 2"),
     ("junction.upper_layers", 1, "upper_layers = 1"),
     ("junction.upper_layers", 2.5, "upper_layers = 2.5"),
+    ("production.minimize", True, "production.minimize = True: must be false"),
+    ("production.seed", 2, "production.seed = 2: must be that of the equilibration, 1"),
+    ("equilibration.steps", 1010, "a multiple of the production's dump_interval of 50"),
     ("lanes", 0, "lanes = 0"),
     ("lanes", "two", "lanes = "),
     ("snapshot_interval_ps", 0.0, "snapshot_interval_ps = 0 ps"),
@@ -192,3 +215,23 @@ def test_values_that_a_chain_cannot_begin_with_are_refused(path: str, value: Any
 @pytest.mark.parametrize("interval", [0.05, 0.1, 0.15, 0.9, 1.8])
 def test_intervals_of_whole_frames_are_accepted(interval: float) -> None:
     check_protocol(load_protocol("demo", {"snapshot_interval_ps": interval}))
+
+
+@pytest.mark.parametrize(
+    ("equilibration", "production", "good"),
+    [
+        ("driver", "driver", True),
+        ("none", "native", True),
+        ("none", "driver", False),
+        ("driver", "native", False),
+    ],
+)
+def test_both_stages_are_run_by_the_same_program(equilibration: str, production: str, good: bool) -> None:
+    values = load_protocol("demo", {})
+    values["equilibration"] = {**values["equilibration"], "bias": equilibration}
+    values["production"] = {**values["production"], "bias": production}
+    if good:
+        check_protocol(values)
+        return
+    with pytest.raises(InvalidInput, match=f"^production.bias = {production}: must be run by the same program as"):
+        check_protocol(values)

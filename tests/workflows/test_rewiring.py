@@ -96,7 +96,7 @@ def test_an_unknown_protocol_or_key_is_refused(builder: Builder) -> None:
 
 
 BAD = [
-    ({"tips": {"gap": 0.0}}, "gap = 0.0 Å: must be above 0"),
+    ({"tips": {"gap": 0.0}}, "gap = 0.0 Å: must be a number from 2.00 Å on"),
     ({"tips": {"base_side": 2}}, "base_side = 2 atoms: must be at least 3"),
     ({"production": {"voltage_v": 80.0}}, "voltage_v = 80.0: must be from -50 to 50 V"),
     ({"equilibration": {"temperature_k": 3000.0}}, "temperature_k = 3000.0"),

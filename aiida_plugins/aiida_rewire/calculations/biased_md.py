@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from aiida_rewire.bias.driver import SERIES_FILE
 from aiida_rewire.calculations.caching import ReusedOnlyIfGood
+from aiida_rewire.calculations.force_field import silver_force_field
 from aiida_rewire.calculations.options import set_serial_defaults
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.md.conditions import MdConditions
@@ -160,7 +161,12 @@ class BiasedMdCalculation(ReusedOnlyIfGood, CalcJob):
         """Declare inputs, outputs and exit codes."""
         super().define(spec)
         spec.input("structure", valid_type=orm.StructureData, help="The tips; not periodic. Å.")
-        spec.input("potential", valid_type=LammpsPotentialData, help="ReaxFF parameters.")
+        spec.input(
+            "potential",
+            valid_type=LammpsPotentialData,
+            default=silver_force_field,
+            help="ReaxFF parameters; by default silver's of Lloyd et al. (2016).",
+        )
         spec.input(
             "groups",
             valid_type=orm.Dict,

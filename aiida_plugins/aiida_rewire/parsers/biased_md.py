@@ -99,7 +99,7 @@ class BiasedMdParser(RetrievedFilesParser):
         return list(checkpoints) == list(islice(expected, len(checkpoints)))
 
     def expected_steps(self, last_step: int, interval: int) -> list[int]:
-        """Return the steps from the job's first to its last checkpoint, of which the one at the seam is not its own."""
+        """Return the steps up to the last checkpoint, without the one with which the job before ended."""
         first = self.first_step()
         return [step for step in range(0, last_step + 1, interval) if step > first or step == 0 == first]
 

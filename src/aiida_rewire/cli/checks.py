@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from aiida_rewire.cli.executables import (
     EFIELD_POTENTIAL_SINCE,
+    ask,
     find_executable,
     find_not_executable,
     lammps_info,
@@ -42,6 +45,17 @@ MPIRUN_FIX = {
     "Intel MPI": "load the module of Intel MPI that the code was built with",
 }
 
+#: Oldest LAMMPS whose Python module the driver of the dynamics works with.
+OLDEST_LAMMPS_MODULE = date(2023, 8, 2)
+DRIVER_PROBE = """
+try:
+    from aiida_rewire.bias.driver import import_lammps
+    lammps = import_lammps().lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
+    print("release", lammps.version(), "REAXFF", lammps.has_package("REAXFF"), flush=True)
+except Exception as error:
+    print(f"{type(error).__name__}: {error}", flush=True)
+"""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -59,12 +73,12 @@ def machine_checks(directory: Path) -> list[Check]:
 
 
 def code_checks() -> list[Check]:
-    """Look at the external programs, the BLAS of pw.x, and which mpirun comes first on PATH."""
+    """Look at the external programs, LAMMPS's module, the BLAS of pw.x, and which mpirun comes first on PATH."""
     checks = [_qe(name) for name in ("pw.x", "pp.x", "pwcond.x", "ld1.x")]
     pw, lmp = find_executable("pw.x"), find_executable("lmp")
     if pw:
         checks.append(_blas(pw))
-    checks.append(_lammps(lmp))
+    checks += [_lammps(lmp), _driver()]
     checks += [_mpirun(name, code) for name, code in (("pw.x", pw), ("lmp", lmp)) if code]
     return checks
 
@@ -155,6 +169,23 @@ def _lammps(path: Path | None) -> Check:
     if lacking:
         return Check("lmp", "failure", f"{version} ({path}) lacks {' and '.join(lacking)}", LAMMPS_FIX)
     return Check("lmp", "ok", f"{version} with REAXFF and `fix efield ... potential` ({path})")
+
+
+def _driver() -> Check:
+    python = Path(sys.executable)
+    answer = ask(python, "-c", DRIVER_PROBE)
+    stated = re.search(r"^release (\d{4})(\d\d)(\d\d) REAXFF (True|False)$", answer.text, re.MULTILINE)
+    if stated is None or answer.problem:
+        why = answer.problem or answer.first_line or "it crashed"
+        return Check("driver", "failure", f"{python} cannot import LAMMPS's module: {why}", LAMMPS_FIX)
+    release = date(*map(int, stated.groups()[:3]))
+    message = f"LAMMPS's module of {lammps_release(release)} in {python}"
+    if release < OLDEST_LAMMPS_MODULE:
+        oldest = lammps_release(OLDEST_LAMMPS_MODULE)
+        return Check("driver", "failure", f"{message}; {oldest} or newer is needed", LAMMPS_FIX)
+    if stated.group(4) != "True":
+        return Check("driver", "failure", f"{message} lacks the package REAXFF", LAMMPS_FIX)
+    return Check("driver", "ok", f"{message}, with REAXFF")
 
 
 def _mpirun(code_name: str, code: Path) -> Check:

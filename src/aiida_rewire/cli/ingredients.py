@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import time
 from collections.abc import Iterable
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from aiida_rewire.cli.executables import find_executable
 from aiida_rewire.cli.home import COMPUTER, DemoFailure
 from aiida_rewire.fixtures import fixture_path
-from aiida_rewire.md.reaxff import force_field_text, silver_parameters
 
 if TYPE_CHECKING:
     from aiida import orm
@@ -32,7 +30,6 @@ PROGRAMS = {
 
 ONE_THREAD = "export OMP_NUM_THREADS=1\n"
 PSEUDO_FAMILY = "rewire/frozen-d"
-FORCE_FIELD = "Ag.reaxff"
 PSEUDO_TIMEOUT_S = 120
 
 
@@ -84,20 +81,9 @@ def load_codes(programs: dict[str, Path]) -> dict[str, orm.InstalledCode]:
 
 def load_force_field() -> Any:
     """Return the node of silver's ReaxFF parameters, stored once."""
-    from aiida_lammps.data.potential import LammpsPotentialData
+    from aiida_rewire.calculations.force_field import silver_force_field
 
-    table = silver_parameters()
-    citation = {key: str(value) for key, value in table["citation"].items()}
-    node = LammpsPotentialData.get_or_create(
-        source=io.BytesIO(force_field_text(table).encode()),
-        filename=f"{FORCE_FIELD}.txt",
-        pair_style="reaxff",
-        species=["Ag"],
-        atom_style="charge",
-        units="real",
-        extra_tags={"title": table["title"], "source_citations": [citation]},
-    )
-    return node if node.is_stored else node.store()
+    return silver_force_field()
 
 
 def load_pseudo(code: orm.InstalledCode) -> Any:

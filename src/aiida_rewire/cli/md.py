@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +13,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aiida_rewire.cli import ingredients
-from aiida_rewire.cli.home import DemoFailure, Home
-from aiida_rewire.cli.md_runs import contact_times, find_runs, snapshots_of, voltage_text
+from aiida_rewire.cli.home import READY, DemoFailure, Home
+from aiida_rewire.cli.md_inputs import find_code, find_force_field, find_local_code
+from aiida_rewire.cli.md_plan import plan
+from aiida_rewire.cli.md_runs import contact_times, find_runs, snapshots_of, state_of, voltage_text
 from aiida_rewire.errors import InvalidInput
-from aiida_rewire.workflows.protocols import check_dynamics, load_protocol, protocol_names
+from aiida_rewire.junction.tips import ORIENTATIONS
+from aiida_rewire.md.conditions import BIASES, POTENTIALS
+from aiida_rewire.workflows.protocols import protocol_names
 
 if TYPE_CHECKING:
     from aiida import orm
 
-WORKFLOW = "rewire.dynamics"
-PLUGIN = "rewire.md"
+PROFILE_KEY = "aiida_rewire.profile"
 
 
 @click.group("md")
-def md_group() -> None:
+@click.option("-p", "--profile", metavar="NAME", help="AiiDA profile; the default one by default.")
+@click.pass_context
+def md_group(context: click.Context, profile: str | None) -> None:
     """Biased reactive dynamics of two tips: submit runs, look at them."""
+    context.meta[PROFILE_KEY] = profile
 
 
 def read_voltage(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> list[Any]:
@@ -36,17 +41,21 @@ def read_voltage(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) 
     voltages: list[Any] = []
     for text in texts:
         try:
-            if ":" in text:
-                voltages.append([[float(part) for part in point.split(":")] for point in text.split(",")])
-            else:
-                voltages.append(float(text))
+            points = [[float(part) for part in point.split(":")] for point in text.split(",")]
+            if not all(math.isfinite(part) for point in points for part in point):
+                raise ValueError(text)
+            if ":" not in text and len(points) > 1:
+                raise ValueError(text)
+            if ":" in text and any(len(point) != 2 for point in points):
+                raise ValueError(text)
         except ValueError as error:
-            raise click.BadParameter(f"{text}: must be a number of volts, or points such as 0:0,50:8") from error
+            raise click.BadParameter(f"{text!r}: must be a number of volts, or points such as 0:0,50:8") from error
+        voltages.append(points if ":" in text else points[0][0])
     return voltages
 
 
 @md_group.command("submit")
-@click.option("--protocol", default="moderate", show_default=True, help="One of demo, moderate, paper.")
+@click.option("--protocol", default="moderate", show_default=True, type=click.Choice(protocol_names("dynamics")))
 @click.option(
     "--voltage",
     multiple=True,
@@ -59,15 +68,19 @@ def read_voltage(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) 
 @click.option("--snapshot-ps", type=float, help="Time between snapshots, ps.")
 @click.option("--gap", type=float, help="Distance of the tips' apexes, Å.")
 @click.option("--base-side", type=int, help="Atoms along an edge of a tip's base.")
-@click.option("--orientation", help="Of the tips: 100 or 111.")
+@click.option("--orientation", type=click.Choice(list(ORIENTATIONS)), help="Layers across the tips' axis.")
 @click.option("--fixed-layers", type=int, help="Layers of each base that are held fixed.")
-@click.option("--temperature", type=float, help="K.")
-@click.option("--timestep", type=float, help="fs.")
-@click.option("--bias", help="driver (any LAMMPS), native (a LAMMPS with fix echemdid) or none.")
-@click.option("--potential", help="How the driver spreads the potential: steady or diffusion.")
-@click.option("--code", "code_label", metavar="LABEL@COMPUTER", help=f"Code with the plugin {PLUGIN}.")
+@click.option("--temperature", type=float, help="Temperature of the mobile atoms, K.")
+@click.option("--timestep", type=float, help="Time step, fs; the lengths in ps stay.")
+@click.option(
+    "--bias",
+    type=click.Choice(BIASES),
+    help="Who spreads the potential: the driver (any LAMMPS), a native LAMMPS with fix echemdid, or none (0 V).",
+)
+@click.option("--potential", type=click.Choice(POTENTIALS), help="How the driver spreads it.")
+@click.option("--code", "code_label", metavar="LABEL@COMPUTER", help="Code with the plugin rewire.md.")
 @click.option("--ranks", type=click.IntRange(min=1), help="MPI ranks.")
-@click.option("--wall-hours", type=click.FloatRange(min=0, min_open=True), help="Wall time of each job, h.")
+@click.option("--wall-hours", type=float, help="Wall time of each job, h.")
 @click.option(
     "--force-field", metavar="UUID", help="LammpsPotentialData with ReaxFF; the project's silver by default."
 )
@@ -90,175 +103,120 @@ def submit_command(
     """Submit biased dynamics of two tips: a run for each voltage and each seed.
 
     Tips are built, relaxed and equilibrated; the voltage is switched on; snapshots are taken, with the descriptors of
-    their contact. All inputs are checked before anything is submitted.
+    their contact. What is not given is the protocol's. All inputs are checked before anything is submitted.
     """
     warnings.simplefilter("ignore")
-    given = {key: value for key, value in changes.items() if value is not None}
     try:
-        planned = plan(protocol, voltage, seed, given)
+        runs = plan(protocol, voltage, seed, {key: value for key, value in changes.items() if value is not None})
     except InvalidInput as error:
         raise DemoFailure(str(error)) from error
-    open_profile(directory)
-    code = find_code(code_label, directory, planned[0][1]["production"].get("bias", "driver"))
+    bias = runs[0]["production"]["bias"]
+    if directory is None:
+        open_profile(None)
+        refuse_no_broker()
+        code = find_code(code_label, bias)
+    elif code_label is not None:
+        raise DemoFailure(f"code = {code_label}: must be left out with --directory, which has its own")
+    else:
+        code = find_local_code(bias, lambda: open_profile(directory, make=True))
     potential = find_force_field(force_field)
-    for overrides, _ in planned:
-        start(code, potential, protocol, overrides, label, wait=directory is not None)
+    launch(code, potential, runs, label, wait=directory is not None)
 
 
-def plan(
-    protocol: str, voltages: list[Any], seeds: tuple[int, ...], changes: dict[str, Any]
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return overrides and complete values of each run, checked.
+def open_profile(directory: Path | None, *, make: bool = False) -> None:
+    """Load the embedded profile of a folder, or the user's own: the one that was named, or the default.
 
-    Raises
-    ------
-    InvalidInput
-        If a run could not begin.
-    """
-    if protocol not in protocol_names("dynamics"):
-        names = ", ".join(protocol_names("dynamics"))
-        raise InvalidInput("protocol", protocol, f"one of {names}", "correct the name")
-    runs = []
-    own = load_protocol(protocol, {}, workflow="dynamics")
-    for volts, seed in product(voltages or [own["production"]["voltage_v"]], seeds or (own["production"]["seed"],)):
-        overrides = overrides_of(own, changes)
-        overrides["production"] |= {"voltage_v": volts, "seed": seed}
-        overrides["equilibration"] |= {"seed": seed}
-        values = load_protocol(protocol, overrides, workflow="dynamics")
-        check_dynamics(values)
-        runs.append((overrides, values))
-    return runs
-
-
-def overrides_of(own: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Return the overrides of a protocol for the options that the user gave."""
-    tips = {key: changes[key] for key in ("gap", "base_side", "orientation", "fixed_layers") if key in changes}
-    names = {"temperature": "temperature_k", "timestep": "timestep_fs", "bias": "bias", "potential": "potential"}
-    both = {name: changes[key] for key, name in names.items() if key in changes}
-    production: dict[str, Any] = dict(both)
-    if "ps" in changes:
-        timestep = changes.get("timestep", own["production"]["timestep_fs"])
-        production["steps"] = round(changes["ps"] * 1000 / timestep)
-    overrides: dict[str, Any] = {"tips": tips, "equilibration": dict(both), "production": production}
-    if "snapshot_ps" in changes:
-        overrides["snapshot_interval_ps"] = changes["snapshot_ps"]
-    options: dict[str, Any] = {}
-    if "ranks" in changes:
-        ranks = changes["ranks"]
-        options["resources"] = {"num_machines": 1, "num_mpiprocs_per_machine": ranks}
-        options["withmpi"] = ranks > 1
-    if "wall_hours" in changes:
-        options["max_wallclock_seconds"] = max(1, round(changes["wall_hours"] * 3600))
-    if options:
-        overrides["md"] = {"options": options}
-    return overrides
-
-
-def open_profile(directory: Path | None) -> None:
-    """Load the embedded profile of a folder, made if it is not there, or the user's own.
+    Parameters
+    ----------
+    directory
+        Folder of an embedded profile.
+    make
+        Make it if it is not there.
 
     Raises
     ------
     DemoFailure
-        If the user has none.
+        If there is none.
     """
+    context = click.get_current_context(silent=True)
+    name = context.meta.get(PROFILE_KEY) if context else None
     if directory is not None:
+        if name is not None:
+            raise DemoFailure(f"profile = {name}: must be left out with --directory, which has its own")
         home = Home.at(directory)
+        if not make and (not home.exists or READY not in home.marker.read_text()):
+            raise DemoFailure(f"directory = {directory}: no profile there; `aiida-rewire md submit` makes one")
         home.enter()
         home.open_profile()
         return
     from aiida import load_profile
-    from aiida.common.exceptions import ConfigurationError
+    from aiida.common.exceptions import AiidaException
+    from aiida.manage import get_manager
 
     try:
-        load_profile()
-    except ConfigurationError as error:
+        load_profile(name)
+        get_manager().get_profile_storage()
+    except AiidaException as error:
         raise DemoFailure(
             f"no AiiDA profile: {error}; make one with `verdi presto --use-zeromq`, or give --directory"
         ) from error
 
 
-def find_code(label: str | None, directory: Path | None, bias: str) -> Any:
-    """Return the code of that label, or the only one of the plugin.
+def refuse_no_broker() -> None:
+    """Refuse a profile to whose daemon nothing can be submitted.
 
     Raises
     ------
     DemoFailure
-        If there is none, or more than one.
+        If it has no broker.
     """
-    from aiida import orm
-    from aiida.common.exceptions import NotExistent
+    from aiida.manage import get_manager
 
-    if directory is not None:
-        codes = ingredients.load_codes(ingredients.find_programs(("lmp",)))
-        return codes[ingredients.DRIVER if bias == "driver" else "lmp"]
-    if label is not None:
-        try:
-            return orm.load_code(label)
-        except (NotExistent, ValueError) as error:
-            raise DemoFailure(f"code = {label}: there is none of that label; `verdi code list` shows all") from error
-    query = orm.QueryBuilder().append(orm.AbstractCode, filters={"attributes.input_plugin": PLUGIN})
-    found = query.all(flat=True)
-    if len(found) == 1:
-        return found[0]
-    what = "a Python that can import LAMMPS's module" if bias == "driver" else "LAMMPS"
-    if not found:
+    profile = get_manager().get_profile()
+    if profile is None or profile.process_control_backend is None:
+        name = profile.name if profile else "none"
         raise DemoFailure(
-            f"no code for {PLUGIN}: register {what} with `verdi code create core.code.installed --label md "
-            f"--computer COMPUTER --filepath-executable PATH --default-calc-job-plugin {PLUGIN}`"
+            f"profile = {name}: must have a broker, by which runs reach the daemon; "
+            "make one with `verdi presto --use-zeromq`, or give --directory"
         )
-    names = ", ".join(sorted(code.full_label for code in found))
-    raise DemoFailure(f"several codes for {PLUGIN} ({names}): choose {what} with --code")
 
 
-def find_force_field(uuid: str | None) -> Any:
-    """Return the force field of that UUID, or the project's silver.
+def launch(code: orm.AbstractCode, potential: Any, runs: list[dict[str, Any]], label: str, *, wait: bool) -> None:
+    """Submit the runs, or run them here one after another, and say which they are.
 
     Raises
     ------
     DemoFailure
-        If there is none of that UUID.
+        If inputs are refused, or if a run was awaited and failed; the others are run all the same.
     """
-    if uuid is None:
-        return ingredients.load_force_field()
-    from aiida import orm
-    from aiida.common.exceptions import NotExistent
+    from aiida_rewire.workflows.launch import daemon_runs, dynamics_of, run_here, submit_to_daemon
 
     try:
-        return orm.load_node(uuid)
-    except (NotExistent, ValueError) as error:
-        raise DemoFailure(f"force-field = {uuid}: there is no such node") from error
-
-
-def start(code: Any, potential: Any, protocol: str, overrides: dict[str, Any], label: str, *, wait: bool) -> None:
-    """Submit a run, or run it here, and say which it is.
-
-    Raises
-    ------
-    DemoFailure
-        If its inputs are refused, or if it was awaited and failed.
-    """
-    from aiida.plugins import WorkflowFactory
-
-    workflow = WorkflowFactory(WORKFLOW)
-    about = f"{voltage_text(overrides['production']['voltage_v'])} V, seed {overrides['production']['seed']}"
-    inputs = {"protocol": protocol, "overrides": overrides, "label": label}
-    try:
-        if not wait:
-            click.echo(f"submitted <{workflow.submit_from_protocol(code, potential, **inputs).pk}> {about}")
-            return
-        click.echo(f"running {about} ...")
-        node = workflow.run_from_protocol(code, potential, **inputs)
+        builders = [dynamics_of(code, potential, values, label) for values in runs]
+        failed = 0
+        for builder, values in zip(builders, runs, strict=True):
+            production = values["production"]
+            about = f"{voltage_text(production['voltage_v'])} V, seed {production['seed']}"
+            if not wait:
+                click.echo(f"submitted <{submit_to_daemon(builder).pk}> {about}")
+                continue
+            click.echo(f"running {about} ...")
+            node = run_here(builder)
+            failed += not node.is_finished_ok
+            click.echo(f"<{node.pk}> {about}: {outcome(node)}")
     except ValueError as error:
-        raise DemoFailure(str(error)) from error
+        raise DemoFailure(" ".join(str(error).split())) from error
+    if failed:
+        raise DemoFailure(f"{failed} of {len(runs)} runs failed; see `verdi process report`")
+    if not wait and not daemon_runs():
+        click.echo("the daemon does not run: start it with `verdi daemon start`", err=True)
+
+
+def outcome(node: orm.ProcessNode) -> str:
+    """Say when the tips first touched, or why nobody knows."""
     if not node.is_finished_ok:
-        raise DemoFailure(f"<{node.pk}> failed: [{node.exit_status}] {node.exit_message}")
-    click.echo(f"<{node.pk}> {about}: {contact_text(node.outputs.snapshots)}")
-
-
-def contact_text(snapshots: orm.TrajectoryData) -> str:
-    """Say when the tips first touched."""
-    first = snapshots.base.attributes.get("first_contact_ps")
+        return f"failed: [{node.exit_status}] {node.exit_message}" if node.is_finished else str(state_of(node, None))
+    first = node.outputs.snapshots.base.attributes.get("first_contact_ps")
     return "no contact" if first is None else f"first contact at {first:.3g} ps"
 
 
@@ -274,8 +232,14 @@ directory_option = click.option(
 @directory_option
 @json_option
 def show_command(identifier: str | None, label: str | None, directory: Path | None, as_json: bool) -> None:
-    """Show all runs and the times to first contact, or the snapshots of one: its PK, UUID or label."""
+    """List the runs and their first contact, or show one.
+
+    IDENTIFIER is the PK, UUID or label of the run whose snapshots are shown. Times to first contact are medians and
+    quartiles over the seeds of runs that are alike otherwise; one that ends open says that its contact comes later.
+    """
     warnings.simplefilter("ignore")
+    if identifier is not None and label is not None:
+        raise DemoFailure(f"label = {label}: must be left out with an identifier; leave one out")
     open_profile(directory)
     if identifier is not None:
         show_one(identifier, as_json=as_json)
@@ -287,7 +251,10 @@ def show_command(identifier: str | None, label: str | None, directory: Path | No
         click.echo(json.dumps(listed, indent=2))
         return
     if not runs:
-        raise DemoFailure("no run of rewire.dynamics or rewire.chain in this profile; `aiida-rewire md submit`")
+        which = "" if label is None else f" of label {label!r}"
+        raise DemoFailure(
+            f"no run of rewire.dynamics or rewire.chain{which} here; `aiida-rewire md submit` makes one"
+        )
     columns = (
         "pk",
         "label",
@@ -304,9 +271,12 @@ def show_command(identifier: str | None, label: str | None, directory: Path | No
     for run in runs:
         table.add_row(*map(Text, run.row()))
     show(table)
-    table = Table("atoms", "gap (Å)", "voltage (V)", "runs", "without contact", "median (ps)", "quartiles (ps)")
+    if not times:
+        return
+    conditions = ("tips", "atoms", "gap (Å)", "T (K)", "voltage (V)")
+    table = Table(*conditions, "seeds", "without contact", "median (ps)", "quartiles (ps)")
     for row in times:
-        table.add_row(*row.row())
+        table.add_row(*map(Text, row.row()))
     show(table)
 
 

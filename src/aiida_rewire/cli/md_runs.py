@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.cli.home import DemoFailure
+from aiida_rewire.errors import InvalidInput
 from aiida_rewire.junction.kinetics import median_and_spread
+from aiida_rewire.md.conditions import MdConditions
 
 if TYPE_CHECKING:
     from aiida import orm
@@ -20,6 +24,12 @@ SHOWN = (
 """Arrays of the snapshots."""
 
 WORKFLOWS = ("rewire.dynamics", "rewire.chain")
+
+LONGEST_SHOWN = 60
+"""Characters of an identifier that are repeated."""
+
+NOT_DECISIVE = ("seed", "steps", "checkpoint_interval", "job_steps")
+"""Conditions in which runs may differ whose times to contact are of one distribution."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,8 @@ class MdRun:
         Time of the first frame in contact; None without one, or without snapshots yet.
     steps_per_second
         Of the production.
+    conditions
+        What decides when the tips touch, but for the seed: tips, force field, equilibration and production.
     """
 
     pk: int
@@ -60,6 +72,7 @@ class MdRun:
     total_ps: float
     first_contact_ps: float | None
     steps_per_second: float | None
+    conditions: dict[str, Any]
 
     @property
     def finished(self) -> bool:
@@ -92,11 +105,15 @@ class MdRun:
 
 @dataclass(frozen=True)
 class ContactTimes:
-    """Times to first contact of runs that differ in their seeds alone, ps; None: not within the runs."""
+    """Times to first contact of runs that differ in their seeds alone, ps; None: not within the runs.
+
+    ``runs`` counts seeds, ``without_contact`` those that ended open.
+    """
 
     atoms: int | None
     gap: float | None
     voltage_v: Any
+    conditions: dict[str, Any]
     runs: int
     without_contact: int
     lower_quartile_ps: float | None
@@ -114,8 +131,10 @@ class ContactTimes:
             return "later" if value is None else f"{value:.3g}"
 
         return (
+            self.conditions["tips"].get("orientation", "-"),
             "-" if self.atoms is None else str(self.atoms),
             "-" if self.gap is None else f"{self.gap:g}",
+            f"{self.conditions['production'].get('temperature_k', math.nan):g}",
             voltage_text(self.voltage_v),
             str(self.runs),
             str(self.without_contact),
@@ -163,7 +182,21 @@ def run_of(node: orm.WorkChainNode) -> MdRun:
         total_ps=production["steps"] * ps,
         first_contact_ps=None if snapshots is None else snapshots.base.attributes.get("first_contact_ps"),
         steps_per_second=outputs.results["steps_per_second"] if "results" in outputs else None,
+        conditions=conditions_of(node),
     )
+
+
+def conditions_of(node: orm.WorkChainNode) -> dict[str, Any]:
+    """Return what decides when the tips touch, but for the seed."""
+    conditions = {"tips": node.inputs.tips.get_dict(), "force_field": node.inputs.md.potential.md5}
+    for name in ("equilibration", "production"):
+        values = node.inputs[name].get_dict()
+        # what is left to its default is the same as what is written out; keys of another release stay as they are
+        with contextlib.suppress(InvalidInput):
+            values = asdict(MdConditions.from_mapping(values))
+        left_out = NOT_DECISIVE if name == "production" else ("seed",)
+        conditions[name] = {key: value for key, value in values.items() if key not in left_out}
+    return conditions
 
 
 def state_of(node: orm.WorkChainNode, snapshots: orm.TrajectoryData | None) -> str:
@@ -190,20 +223,23 @@ def last_checkpoint(node: orm.WorkChainNode) -> int:
         project="attributes.last_step",
         tag="results",
     )
-    return max(query.all(flat=True), default=0)
+    return max((step for step in query.all(flat=True) if step is not None), default=0)
 
 
 def contact_times(runs: list[MdRun]) -> list[ContactTimes]:
     """Return medians and quartiles over the seeds of runs that are alike otherwise; a run without contact counts.
 
-    Runs of different length are compared too: one that ended open says that its contact comes later.
+    Runs of different length are compared too: one that ended open says that its contact comes later. Of several runs
+    of one seed the longest counts, since they are no independent ones.
     """
-    alike: dict[tuple[Any, ...], list[MdRun]] = defaultdict(list)
+    alike: dict[str, dict[int, MdRun]] = defaultdict(dict)
     for run in runs:
         if run.finished:
-            alike[run.atoms, run.gap, voltage_text(run.voltage_v)].append(run)
+            of_seed = alike[json.dumps(run.conditions, sort_keys=True)]
+            if run.seed not in of_seed or run.total_ps > of_seed[run.seed].total_ps:
+                of_seed[run.seed] = run
     rows = []
-    for members in alike.values():
+    for members in (list(of_seed.values()) for of_seed in alike.values()):
         spread = median_and_spread(
             [run.first_contact_ps for run in members], followed_ps=[run.total_ps for run in members]
         )
@@ -213,6 +249,7 @@ def contact_times(runs: list[MdRun]) -> list[ContactTimes]:
                 atoms=first.atoms,
                 gap=first.gap,
                 voltage_v=first.voltage_v,
+                conditions=first.conditions,
                 runs=len(members),
                 without_contact=spread.censored,
                 lower_quartile_ps=spread.lower_quartile_ps,
@@ -223,8 +260,8 @@ def contact_times(runs: list[MdRun]) -> list[ContactTimes]:
     return rows
 
 
-def snapshots_of(identifier: str) -> list[dict[str, Any]]:
-    """Return a row of descriptors for each snapshot of a run.
+def find_run(identifier: str) -> tuple[orm.WorkChainNode, orm.TrajectoryData]:
+    """Return a run and its snapshots.
 
     Raises
     ------
@@ -234,13 +271,29 @@ def snapshots_of(identifier: str) -> list[dict[str, Any]]:
     from aiida import orm
     from aiida.common.exceptions import MultipleObjectsError, NotExistent
 
+    shown = repr(identifier) if len(identifier) <= LONGEST_SHOWN else f"{identifier[:LONGEST_SHOWN]!r}..."
     try:
-        node = orm.load_node(identifier)
-    except (NotExistent, MultipleObjectsError, ValueError) as error:
-        raise DemoFailure(f"identifier = {identifier}: there is no such run: {error}") from error
-    if not isinstance(node, orm.WorkChainNode) or "snapshots" not in node.outputs:
-        raise DemoFailure(f"identifier = {identifier}: no run with snapshots; `aiida-rewire md show` lists the runs")
-    snapshots = node.outputs.snapshots
+        node = orm.load_node(identifier, sub_classes=(orm.WorkChainNode,))
+    except MultipleObjectsError as error:
+        raise DemoFailure(f"identifier = {shown}: several runs have it; give the PK of one") from error
+    except (NotExistent, ValueError, OverflowError) as error:
+        raise DemoFailure(f"identifier = {shown}: there is no such run; `aiida-rewire md show` lists them") from error
+    if "snapshots" not in node.outputs:
+        is_run = {"tips", "production"} <= set(node.inputs)
+        why = f"no snapshots: it is {state_of(node, None)}" if is_run else "no dynamics"
+        raise DemoFailure(f"identifier = {shown}: {why}; `aiida-rewire md show` lists the runs")
+    return node, node.outputs.snapshots
+
+
+def snapshots_of(identifier: str) -> list[dict[str, Any]]:
+    """Return a row of descriptors for each snapshot of a run.
+
+    Raises
+    ------
+    DemoFailure
+        If there is no such run or it has no snapshots.
+    """
+    _, snapshots = find_run(identifier)
     rows = []
     for index, stage in enumerate(snapshots.base.attributes.get("stages")):
         values = {name: snapshots.get_array(name)[index].item() for name in SHOWN}

@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
+import numpy as np
+
+from aiida_rewire.bias.bonds import weights
 from aiida_rewire.bias.voltage import VoltageSchedule
 from aiida_rewire.errors import InvalidInput
 
@@ -24,6 +27,12 @@ LARGEST_SEED = 900_000_000
 
 BIASES = ("driver", "native", "none")
 POTENTIALS = ("steady", "diffusion")
+
+FCC_SHELLS = ((12, 4.09 / 2**0.5), (6, 4.09), (24, 4.09 * 1.5**0.5))
+"""Number and distance (Å) of silver's neighbours, shell by shell."""
+
+HEAT = 1.6
+"""Heat of 0.2 Å along each axis raises the sum of an atom's bonds by so much at the most."""
 
 SILVER_BOND_CUTOFF = 4.0
 SILVER_BOND_NORM = 0.4555
@@ -137,6 +146,12 @@ class MdConditions:
                 name, 0 < getattr(self, name) < math.inf, "above 0 and finite", "leave it to its default for silver"
             )
         schedule = self.schedule
+        self._require(
+            "electron_steps",
+            self.potential == "steady" or self.diffusion_number < self.electron_steps,
+            f"above {self.diffusion_number:.1f} for this diffusivity and time step",
+            "with fewer the diffusion is unstable",
+        )
         self._require("voltage_v", schedule.largest <= LARGEST_VOLTAGE_V, VOLTAGE_BOUND, "the paper uses 2 V and 8 V")
         if self.bias == "none":
             self._require("voltage_v", schedule.largest == 0, "0 V with `bias: none`", "take `bias: driver`")
@@ -144,6 +159,12 @@ class MdConditions:
             self._require(
                 "voltage_v", schedule.constant, "one number with `bias: native`", "take `bias: driver` for a ramp"
             )
+
+    @property
+    def diffusion_number(self) -> float:
+        """How far the potential diffuses in a time step: k dt times the sum of an atom's bonds in hot silver."""
+        shells = np.array([count * weights(np.array(r * r), self.bond_cutoff) / (r * r) for count, r in FCC_SHELLS])
+        return HEAT * self.diffusivity * self.timestep_fs * float(shells.sum()) / self.bond_norm
 
     @property
     def schedule(self) -> VoltageSchedule:

@@ -31,7 +31,6 @@ def driver_settings(
     log
         Name of LAMMPS's log.
     """
-    steady = conditions.potential == "steady"
     return {
         "log": log,
         "preparation": script.preparation(conditions, types, start),
@@ -53,7 +52,7 @@ def driver_settings(
         "voltage_v": conditions.voltage_v,
         "anode": list(types.anode),
         "cathode": list(types.cathode),
-        "callback_interval": conditions.potential_interval if steady else 1,
+        "callback_interval": conditions.callback_interval,
         "potential": {
             "mode": conditions.potential,
             "cutoff": conditions.bond_cutoff,

@@ -89,7 +89,7 @@ class DumpReader(Iterator[Frame]):
     Parameters
     ----------
     path
-        A dump with the columns ``id type x y z q d_phi``, its atoms numbered from 1 on, in any order.
+        A dump with the columns ``id type x y z q v_phi``, its atoms numbered from 1 on, in any order.
     wanted
         Tells by its step whether a frame is to be read. Of the others the header and the number of rows are checked.
     last_step

@@ -8,7 +8,7 @@ import numpy as np
 import simdjson
 from numpy.typing import NDArray
 
-COLUMNS = ("id", "type", "x", "y", "z", "q", "d_phi")
+COLUMNS = ("id", "type", "x", "y", "z", "q", "v_phi")
 
 _SPACE, _NEWLINE, _COMMA, _LAST_BYTE = (np.uint8(value) for value in (0x20, 0x0A, 0x2C, 0xFF))
 

@@ -203,7 +203,6 @@ def block(conditions: MdConditions, types: AtomTypes, checkpoint: str, dump: str
         File to which the frames are appended.
     """
     native = conditions.bias == "native"
-    phi = "v_phi" if native else "d_phi"
     biased = bool(types.anode and types.cathode)
     thermo = "thermo_style custom step c_mobile_temperature pe etotal"
     charges = [
@@ -219,7 +218,7 @@ def block(conditions: MdConditions, types: AtomTypes, checkpoint: str, dump: str
         f"{thermo} v_anode_charge v_cathode_charge" if biased else thermo,
         "thermo_modify lost error flush yes",
         f"thermo {conditions.dump_interval}",
-        f"dump frames all custom {conditions.dump_interval} {dump} id type x y z q {phi}",
+        f"dump frames all custom {conditions.dump_interval} {dump} id type x y z q v_phi",
         "dump_modify frames sort id append yes flush yes",
         # the frame at the seam is the last of the block before
         'if "$(step) > 0" then "dump_modify frames delay $(step+1)"',

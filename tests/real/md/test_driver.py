@@ -190,3 +190,22 @@ def test_an_error_while_the_potential_spreads_ends_the_job(tmp_path: Path, fill:
     assert done.returncode == 4
     assert "InvalidInput" in done.stderr.splitlines()[-1]
     assert read_log(folder / LOG).checkpoint is None
+    error = read_log(folder / LOG).error
+    assert error is not None
+    assert error.startswith("ERROR: of the driver: InvalidInput(")
+
+
+def test_atoms_that_leave_the_box_are_lost_at_once(tmp_path: Path, fill: Fill) -> None:
+    folder = fill(tmp_path / "run", dump_interval=100)
+    settings = json.loads((folder / SETTINGS_FILE).read_text())
+    # Å/fs: out of the box of 15 Å in 30 steps, long before LAMMPS itself would look
+    settings["block"].append("velocity mobile set 0.5 0.0 0.0")
+    (folder / SETTINGS_FILE).write_text(json.dumps(settings))
+    done = subprocess.run(
+        command(), cwd=folder, env=environment_of_a_job(), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode != 0
+    log = read_log(folder / LOG)
+    assert log.lost_atoms
+    assert log.error is not None
+    assert log.error.startswith("ERROR: Lost atoms: original 60 current ")

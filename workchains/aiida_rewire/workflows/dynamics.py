@@ -82,7 +82,7 @@ class DynamicsWorkChain(WorkChain):
     def get_builder_from_protocol(
         cls,
         code: AbstractCode,
-        potential: LammpsPotentialData,
+        potential: LammpsPotentialData | None = None,
         *,
         protocol: str = "demo",
         overrides: Mapping[str, Any] | None = None,
@@ -94,7 +94,7 @@ class DynamicsWorkChain(WorkChain):
         code
             The Python that imports LAMMPS's module; LAMMPS itself with ``bias: native`` or ``none``.
         potential
-            ReaxFF parameters.
+            ReaxFF parameters; the project's silver where there are none.
         protocol, overrides
             A protocol by name, and values that replace its own, key by key.
 
@@ -180,12 +180,13 @@ class DynamicsWorkChain(WorkChain):
 
 
 def fill_dynamics(
-    builder: ProcessBuilder, code: AbstractCode, potential: LammpsPotentialData, values: Mapping[str, Any]
+    builder: ProcessBuilder, code: AbstractCode, potential: LammpsPotentialData | None, values: Mapping[str, Any]
 ) -> None:
     """Fill in what a protocol says about the dynamics."""
     for key in DYNAMICS_INPUTS:
         builder[key] = values[key]
     builder.snapshot_interval_ps = float(values["snapshot_interval_ps"])
     builder.md.code = code
-    builder.md.potential = potential
+    if potential is not None:
+        builder.md.potential = potential
     builder.md.metadata.options = values["md"]["options"]

@@ -85,7 +85,7 @@ class RewiringWorkChain(DynamicsWorkChain):
     def get_builder_from_protocol(  # type: ignore[override]
         cls,
         codes: Mapping[str, AbstractCode],
-        potential: LammpsPotentialData,
+        potential: LammpsPotentialData | None,
         pseudo: UpfData,
         *,
         protocol: str = "demo",
@@ -99,7 +99,7 @@ class RewiringWorkChain(DynamicsWorkChain):
         codes
             ``md`` (as in :class:`DynamicsWorkChain`), ``pw``, ``pp`` and ``pwcond``.
         potential, pseudo
-            ReaxFF parameters and the pseudopotential of silver.
+            ReaxFF parameters (None: the project's) and the pseudopotential of silver.
         protocol, overrides
             A protocol by name, and values that replace its own, key by key.
         labels

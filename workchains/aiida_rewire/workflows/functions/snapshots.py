@@ -64,8 +64,8 @@ def extract_snapshots(
     -------
     TrajectoryData
         Positions and step of every snapshot; arrays ``time_ps`` (since the run's first step), ``voltage_v``,
-        ``charges`` (e), ``supercell`` (the least that holds the contact, 0 for none) and the descriptors of :class:`~aiida_rewire.junction.contact.Contact`; arrays of all frames,
-        ``frame_time_ps`` and ``frame_gap_left`` (Å); attributes ``stages``,
+        ``charges`` (e), ``supercell`` (the least that holds the contact, 0 for none) and the
+        descriptors of :class:`~aiida_rewire.junction.contact.Contact`; arrays of all frames, ``frame_time_ps`` and ``frame_gap_left`` (Å); attributes ``stages``,
         ``first_contact_ps`` and ``lasting_contact_ps``, the beginning of the first contact that lasts a picosecond.
     """
     md = MdConditions.from_mapping(conditions.get_dict())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from importlib.resources import files
 from typing import Any
 
@@ -22,6 +23,11 @@ OPEN_KEYS = frozenset({"parameters", "options", "SYSTEM", "ELECTRONS", "CONTROL"
 
 WHOLE_KEYS = frozenset({"kpoints", "energies"})
 """What stands at these keys is replaced as a whole."""
+
+OPTIONAL_KEYS = {
+    name: frozenset(field.name for field in fields(MdConditions)) for name in ("equilibration", "production")
+}
+"""Keys that a protocol may leave to their defaults, by the section in which they stand."""
 
 BUILT_ON = {"chain": ("dynamics", "transmission")}
 """The protocol of a workflow holds those of other workflows, of the same name, as well."""
@@ -159,7 +165,8 @@ def _merge(values: dict[str, Any], overrides: Mapping[str, Any], path: tuple[str
         if key in WHOLE_KEYS and key in values:
             merged[key] = value
             continue
-        if key not in values and not OPEN_KEYS.intersection(path):
+        optional = OPTIONAL_KEYS.get(path[-1], frozenset()) if path else frozenset()
+        if key not in values and key not in optional and not OPEN_KEYS.intersection(path):
             known = ", ".join(values)
             raise InvalidInput("overrides", ".".join(where), f"a key of the protocol: {known}", "correct the key")
         if isinstance(values.get(key), dict) and not isinstance(value, Mapping):

@@ -1,0 +1,307 @@
+"""A contact that was computed before in the same way is taken over; anything else is computed."""
+
+from collections.abc import Callable, Mapping
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from aiida import orm
+from aiida.common.links import LinkType
+from aiida.engine.utils import instantiate_process
+from aiida.manage import get_manager
+from aiida_pseudo.data.pseudo import UpfData
+
+from aiida_rewire.data.conductance import ConductanceData
+from aiida_rewire.junction.lattice import Fcc111
+from aiida_rewire.workflows.filling import fill_pwcond, fill_readback, fill_scf
+from aiida_rewire.workflows.protocols import load_protocol
+from aiida_rewire.workflows.snapshot import SnapshotConductanceWorkChain
+
+JUNCTION = {"supercell": 2, "lower_layers": 3, "upper_layers": 2}
+LATTICES = count()
+"""Contacts of one test are not those of another: each has a lattice constant of its own."""
+
+DIMER = np.array([[0.0, 0.0, 2.4], [0.3, 0.0, 5.2]])
+STEPS = [0, 500]
+
+Codes = Mapping[str, orm.InstalledCode]
+
+
+def snapshots_of(*contacts: np.ndarray) -> orm.TrajectoryData:
+    """Snapshots of these atoms, with the descriptors that become labels; the first is at 0 ps."""
+    node = orm.TrajectoryData()
+    steps = np.arange(len(contacts)) * 500
+    node.set_trajectory(["Ag"] * len(DIMER), np.array(contacts), stepids=steps, pbc=(False, False, False))
+    number = np.arange(len(contacts))
+    arrays = {
+        "time_ps": steps / 1000,
+        "voltage_v": 2.0 + number,
+        "gap_left": number * 0.0,
+        "bonds": 1 + number,
+        "bottleneck_coordination": np.where(number == 0, np.nan, 2.5),
+        "atoms_in_gap": 2 + number,
+        "filament_atoms": 2 + number,
+        "floating_atoms": number,
+        "clusters": 1 + number,
+    }
+    for name, array in arrays.items():
+        node.set_array(name, array)
+    node.base.attributes.set("stages", ["contact", "growth", "growth"][: len(contacts)])
+    return node.store()
+
+
+class Chains:
+    """Makes the work chains of snapshots, which nobody runs."""
+
+    def __init__(self, codes: Codes, upf: Callable[..., UpfData], finished_pw: Any) -> None:
+        self.codes, self.upf, self.finished_pw = codes, upf, finished_pw
+        self.lattice = {"lattice_constant": 4.16 + 0.001 * next(LATTICES), **JUNCTION}
+        spacing = self.lattice["lattice_constant"] / np.sqrt(3)
+        # the gap begins a layer behind each apex
+        self.geometry = {"lower_apex": spacing, "upper_apex": 7.6 - spacing}
+        self.lead = self.folder()
+
+    def folder(self, **changes: Any) -> orm.RemoteData:
+        """Folder of the SCF of a lead."""
+        return self.finished_pw(*Fcc111(self.lattice["lattice_constant"], 2).lead(), **changes)
+
+    def __call__(
+        self,
+        contact: np.ndarray,
+        *,
+        labels: Mapping[str, Any] | None = None,
+        changes: Mapping[str, Any] | None = None,
+        snapshots: orm.TrajectoryData | None = None,
+        index: int = 0,
+        lead: orm.RemoteData | None = None,
+        valence: int = 1,
+        tolerance_ev: float = 0.03,
+        reuse: bool = True,
+    ) -> SnapshotConductanceWorkChain:
+        """Return a chain whose junction is assembled."""
+        values = load_protocol("demo", changes or {}, workflow="transmission")
+        builder = SnapshotConductanceWorkChain.get_builder()
+        fill_scf(builder.scf, self.codes["pw"], values["scf"])
+        builder.scf.pw.pseudos = {"Ag": self.upf(valence)}
+        cell = Fcc111(self.lattice["lattice_constant"], 2).lead()[0]
+        fill_pwcond(builder.pwcond, self.codes["pwcond"], values["pwcond"], cell)
+        fill_readback(builder.readback, self.codes["pp"], values["readback"])
+        builder.snapshots = snapshots_of(contact) if snapshots is None else snapshots
+        builder.index = index
+        builder.geometry, builder.lattice = orm.Dict(self.geometry), orm.Dict(self.lattice)
+        builder.left_lead_folder = self.lead if lead is None else lead
+        builder.labels = dict(labels or {})
+        builder.potential_tolerance = tolerance_ev
+        builder.reuse_contacts = reuse
+        chain = instantiate_process(get_manager().get_runner(), builder)
+        with chain._process_scope():
+            assert chain.assemble() is None
+        return chain
+
+    def compute(self, chain: SnapshotConductanceWorkChain, mismatch_ev: float = 0.01) -> ConductanceData:
+        """Store the conductance of a chain, 0.97 G0, as if pwcond.x had been run."""
+        transmission = orm.ArrayData()
+        arrays = {
+            "energies": [0.0],
+            "transmission": [[0.97]],
+            "kpoints": [[0.25, 0.25]],
+            "weights": [1.0],
+            "channels": [[1]],
+            "unitarity": [[1e-6]],
+            "eigenchannels": [[[0.97]]],
+            "numerics": [[0]],
+        }
+        for name, array in arrays.items():
+            transmission.set_array(name, np.array(array))
+        transmission.base.attributes.set("ladder", [{}])
+        chain.ctx.pwcond = SimpleNamespace(is_finished_ok=True, outputs=SimpleNamespace(transmission=transmission))
+        chain.ctx.readback = {
+            "left_lead": orm.Dict({"layer_potential_ev": [-7.0, -7.0]}),
+            "junction": orm.Dict({"layer_potential_ev": [-7.0, -7.0 + mismatch_ev]}),
+        }
+        with chain._process_scope():
+            assert chain.store() is None
+        return self.end(chain)
+
+    def take_over(self, chain: SnapshotConductanceWorkChain) -> ConductanceData | None:
+        """Let a chain look for its contact; return what it took over."""
+        with chain._process_scope():
+            chain.take_over()
+        assert chain.is_new() is ("conductance" not in chain.outputs)
+        return None if chain.is_new() else self.end(chain)
+
+    def end(self, chain: SnapshotConductanceWorkChain) -> ConductanceData:
+        """Hand the outputs of a chain out, as the engine does at its end."""
+        for name in ("structure", "conductance"):
+            chain.outputs[name].base.links.add_incoming(chain.node, LinkType.RETURN, name)
+        conductance: ConductanceData = chain.outputs["conductance"]
+        return conductance
+
+
+@pytest.fixture
+def chains(codes: Codes, upf: Callable[..., UpfData], finished_pw: Any) -> Chains:
+    """Chains of a lattice of their own."""
+    return Chains(codes, upf, finished_pw)
+
+
+def moved(distance: float, atom: int = 1) -> np.ndarray:
+    """The dimer with one atom moved along the current by so much, Å; sideways the contact is centred."""
+    contact = DIMER.copy()
+    contact[atom, 2] += distance
+    return contact
+
+
+def test_an_equal_contact_is_taken_over(chains: Chains) -> None:
+    old = {"campaign": "a", "chain": "first", "note": "of the first chain", "seed": 1}
+    original = chains.compute(chains(DIMER, labels=old))
+    new = {"campaign": "b", "chain": "second", "seed": 2}
+    snapshots = snapshots_of(moved(1.0), moved(0.015))
+    chain = chains(DIMER, labels=new, snapshots=snapshots, index=1)
+    taken = chains.take_over(chain)
+    assert isinstance(taken, ConductanceData)
+    assert taken.uuid != original.uuid
+    assert taken.conductance_g0 == original.conductance_g0 == pytest.approx(0.97)
+    for name in original.get_arraynames():
+        assert np.array_equal(taken.get_array(name), original.get_array(name))
+    labels = taken.base.attributes.all
+    assert labels["reused_from"] == original.uuid
+    assert labels["reuse_distance_a"] == pytest.approx(0.015, abs=1e-9)
+    # what was computed stays, what it is found by is its own
+    for name in ("potential_mismatch_ev", "ladder", "unitarity_max", "fingerprint"):
+        assert labels[name] == original.base.attributes.get(name)
+    assert {name: labels[name] for name in new} == new
+    assert "note" not in labels
+    own = {"step": 500, "time_ps": 0.5, "voltage_v": 3.0, "stage": "growth", "min_cut": 2, "atoms_in_gap": 3}
+    own |= {"floating_atoms": 1, "clusters": 2, "bottleneck_coordination": 2.5, "filament_atoms": 3}
+    assert {name: labels[name] for name in own} == own
+    assert original.base.attributes.get("time_ps") == 0.0
+    assert original.base.attributes.get("stage") == "contact"
+    assert "reused_from" not in original.base.attributes.all
+
+
+def test_what_is_taken_over_is_linked_to_the_original(chains: Chains) -> None:
+    original = chains.compute(chains(DIMER))
+    chain = chains(DIMER)
+    taken = chains.take_over(chain)
+    assert taken is not None
+    assert taken.creator.process_label == "reuse_conductance"
+    assert taken.creator.inputs.conductance.uuid == original.uuid
+    assert taken.creator.caller.uuid == chain.node.uuid
+    assert taken.creator.inputs.snapshots.uuid == chain.inputs.snapshots.uuid
+    # the original is an ancestor that a query finds
+    query = orm.QueryBuilder().append(ConductanceData, filters={"uuid": original.uuid}, tag="from")
+    query.append(ConductanceData, with_ancestors="from", project="uuid")
+    assert query.all(flat=True) == [taken.uuid]
+
+
+def test_a_label_of_the_chain_that_the_original_had_too_is_replaced(chains: Chains) -> None:
+    chains.compute(chains(DIMER, labels={"voltage_v": 8.0, "chain": "x"}))
+    taken = chains.take_over(chains(DIMER, labels={"voltage_v": 5.0}))
+    assert taken is not None
+    # that of the snapshot, whatever the chain's is
+    assert taken.base.attributes.get("voltage_v") == 2.0
+    assert "chain" not in taken.base.attributes.all
+
+
+def test_an_equal_contact_elsewhere_on_the_surface_is_taken_over(chains: Chains) -> None:
+    chains.compute(chains(DIMER))
+    lattice = Fcc111(chains.lattice["lattice_constant"], 2)
+    taken = chains.take_over(chains((DIMER + lattice.primitive_vectors[0])[::-1]))
+    assert taken is not None
+    assert taken.base.attributes.get("reuse_distance_a") == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("distance", "same"), [(0.019, True), (0.021, False), (0.05, False)])
+def test_a_contact_with_an_atom_elsewhere_is_another(chains: Chains, distance: float, same: bool) -> None:
+    chains.compute(chains(DIMER))
+    assert (chains.take_over(chains(moved(distance))) is not None) is same
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scf": {"parameters": {"SYSTEM": {"degauss": 0.011}}}},
+        {"scf": {"kpoints_mesh": [2, 2, 1]}},
+        {"pwcond": {"energies": [0.1, 0.0]}},
+        {"pwcond": {"kpoints": {"list": [[0.1, 0.2, 1.0]]}}},
+        {"pwcond": {"parameters": {"ewind": 1.5}}},
+        {"pwcond": {"unitarity_tolerance": 1e-4}},
+    ],
+)
+def test_a_contact_computed_in_another_way_is_another(chains: Chains, changes: dict[str, Any]) -> None:
+    chains.compute(chains(DIMER))
+    assert chains.take_over(chains(DIMER, changes=changes)) is None
+    # what was changed is all that keeps it from being taken over
+    chains.compute(chains(DIMER, changes=changes))
+    assert chains.take_over(chains(DIMER, changes=changes)) is not None
+
+
+def test_what_does_not_change_the_conductance_does_not_keep_it_from_being_taken_over(chains: Chains) -> None:
+    chains.compute(chains(DIMER))
+    options = {"max_wallclock_seconds": 77}
+    changes = {"pwcond": {"max_shards": 3, "shards_per_job": 3, "options": options}, "scf": {"options": options}}
+    assert chains.take_over(chains(DIMER, changes=changes)) is not None
+
+
+def test_another_pseudopotential_makes_another(chains: Chains) -> None:
+    chains.compute(chains(DIMER))
+    assert chains.take_over(chains(DIMER, valence=11)) is None
+
+
+def test_another_program_makes_another(chains: Chains, codes: Codes) -> None:
+    chains.compute(chains(DIMER))
+    for name in ("pw", "pwcond"):
+        other = orm.InstalledCode(
+            label=f"other-{name}", computer=codes[name].computer, filepath_executable="/bin/false"
+        )
+        chains.codes = {**codes, name: other.store()}
+        assert chains.take_over(chains(DIMER)) is None
+
+
+def test_another_lead_makes_another_and_an_equal_one_does_not(chains: Chains) -> None:
+    chains.compute(chains(DIMER))
+    assert chains.take_over(chains(DIMER, lead=chains.folder())) is not None
+    other = chains.folder(pseudos={"Ag": chains.upf(11)})
+    assert chains.take_over(chains(DIMER, lead=other)) is None
+
+
+def test_what_was_taken_over_is_not_taken_over_again(chains: Chains) -> None:
+    original = chains.compute(chains(DIMER))
+    assert chains.take_over(chains(moved(0.015))) is not None
+    # within reach of the second, out of that of the first
+    assert chains.take_over(chains(moved(0.03))) is None
+    # and a third within reach of both is that of the first
+    third = chains.take_over(chains(moved(0.01)))
+    assert third is not None
+    assert third.base.attributes.get("reused_from") == original.uuid
+
+
+@pytest.mark.parametrize(("tolerance_ev", "same"), [(0.0201, True), (0.0199, False)])
+def test_a_mismatch_above_the_tolerance_of_this_chain_is_not_taken_over(
+    chains: Chains, tolerance_ev: float, same: bool
+) -> None:
+    chains.compute(chains(DIMER), mismatch_ev=0.02)
+    assert (chains.take_over(chains(DIMER, tolerance_ev=tolerance_ev)) is not None) is same
+
+
+def test_nothing_is_taken_over_where_that_was_not_wanted(chains: Chains) -> None:
+    chains.compute(chains(DIMER))
+    assert chains.take_over(chains(DIMER, reuse=False)) is None
+
+
+def test_a_conductance_that_no_chain_of_a_snapshot_computed_is_left_alone(chains: Chains) -> None:
+    chain = chains(DIMER)
+    lone = ConductanceData.from_transmission(
+        energies=[0.0],
+        transmission=[[0.5]],
+        kpoints=[[0.25, 0.25]],
+        weights=[1.0],
+        channels=[[1]],
+        unitarity=[[1e-6]],
+        potential_mismatch_ev=0.0,
+        labels={"fingerprint": chain.ctx.assembly["fingerprint"]},
+    )
+    lone.store()
+    assert chains.take_over(chain) is None
