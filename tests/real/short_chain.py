@@ -32,12 +32,11 @@ def main() -> None:
     from aiida.plugins import WorkflowFactory
 
     codes = ingredients.load_codes(ingredients.find_programs())
-    force_field = ingredients.load_force_field()
     home.start_daemon()
     try:
         pseudo = ingredients.load_pseudo(codes["ld1"])
         chain = WorkflowFactory("rewire.chain").submit_from_protocol(
-            codes, force_field, pseudo, protocol="demo", overrides=OVERRIDES
+            codes, None, pseudo, protocol="demo", overrides=OVERRIDES
         )
         while not chain.is_terminated:
             time.sleep(0.5)

@@ -75,7 +75,9 @@ def test_a_killed_scf_ends_its_own_branch(tmp_path: Path) -> None:
 
 
 def test_a_killed_dynamics_is_gone_on_from_its_checkpoint(tmp_path: Path) -> None:
-    result = chain_with_a_kill(tmp_path, Path(sys.executable).name, "log.lammps", "rewire: checkpoint 400 ", steps=800)
+    result = chain_with_a_kill(
+        tmp_path, Path(sys.executable).name, "log.lammps", "rewire: checkpoint 400 ", steps=800
+    )
     assert result["status"] == 0, result["message"]
     assert [row["time_ps"] for row in result["rows"]] == [0.0, 0.4, 0.8]
     assert not any(row["missing"] for row in result["rows"])

@@ -68,9 +68,11 @@ def validate_inputs(inputs: dict[str, Any], ports: Mapping[str, Any]) -> str | N
         check_parent(inputs, conditions)
     except InvalidInput as error:
         return str(error)
-    strange = sorted(set(kinds.values()) - set(inputs["potential"].species))
+    # its property of that name tells the elements of the node that was made last
+    species = inputs["potential"].base.attributes.get("species")
+    strange = sorted(set(kinds.values()) - set(species))
     if strange:
-        known = ", ".join(inputs["potential"].species)
+        known = ", ".join(species)
         return str(InvalidInput("structure", f"with {', '.join(strange)}", f"of {known}", "use another force field"))
     return None
 

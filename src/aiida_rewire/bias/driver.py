@@ -64,6 +64,7 @@ class BiasedRun:
         self.settings = settings
         self.lammps = lammps
         self.started = started
+        self.ranks = int(lammps.extract_setting("world_size"))
         self.first_rank = lammps.extract_setting("world_rank") == 0
         self.voltage = VoltageSchedule.of(settings["voltage_v"])
         self.rows: list[tuple[int, float, float, float]] = []
@@ -147,11 +148,7 @@ class BiasedRun:
         self, potential: ElectrochemicalPotential, step: int, nlocal: int, ids: NDArray[np.int64]
     ) -> None:
         """Advance the potentials to a step, and hand them to LAMMPS."""
-        # LAMMPS itself looks for lost atoms only when it writes a row; a lost one would stand at the origin here
-        found = np.count_nonzero(np.array(self.lammps.gather_atoms("id", 0, 1)))
-        if found != len(self.phi):
-            raise LostAtoms(f"Lost atoms: original {len(self.phi)} current {found}")
-        positions = np.array(self.lammps.gather_atoms("x", 1, 3)).reshape(-1, 3)
+        positions = self.positions(nlocal, ids)
         voltage = self.voltage.at(step * self.settings["timestep_fs"] / 1000)
         self.phi, anode, cathode = potential.advance(positions, self.phi, voltage)
         local = self.lammps.numpy.extract_atom("d_phi")
@@ -160,6 +157,22 @@ class BiasedRun:
         seam = step == self.first_step and step > 0
         if not seam and step % self.settings["series_interval"] < self.settings["callback_interval"]:
             self.rows.append((step, voltage, anode, cathode))
+
+    def positions(self, nlocal: int, ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the positions (Å) of all atoms in the order of their numbers.
+
+        LAMMPS itself looks for lost atoms only when it writes a row; gathered, a lost one would stand at the origin.
+        """
+        n = len(self.phi)
+        if self.ranks == 1:
+            found, positions = nlocal, np.zeros((n, 3))
+            positions[ids[:nlocal] - 1] = self.lammps.numpy.extract_atom("x")[:nlocal]
+        else:
+            found = int(np.count_nonzero(np.array(self.lammps.gather_atoms("id", 0, 1))))
+            positions = np.array(self.lammps.gather_atoms("x", 1, 3)).reshape(-1, 3)
+        if found != n:
+            raise LostAtoms(f"Lost atoms: original {n} current {found}")
+        return positions
 
     def keep_block(self) -> None:
         """Append the frames and the currents of a whole block to those of the blocks before."""

@@ -170,7 +170,6 @@ def finished_chain_of(
     say(console, f"profile `{PROFILE}` in {home.folder}")
     home.open_profile()
     codes = ingredients.load_codes(programs)
-    force_field = ingredients.load_force_field()
     chain = find_chain(label)
     good = (0,) if retry else (0, PARTLY)
     if chain is not None and chain.is_finished and chain.exit_status in good:
@@ -187,7 +186,7 @@ def finished_chain_of(
             if chain is None or chain.is_terminated:
                 labels = {"campaign": "demo", "chain": label, "pseudo_family": ingredients.PSEUDO_FAMILY}
                 chain = WorkflowFactory(CHAIN).submit_from_protocol(
-                    codes, force_field, pseudo, protocol=PROTOCOL, overrides=overrides, labels=labels, label=label
+                    codes, None, pseudo, protocol=PROTOCOL, overrides=overrides, labels=labels, label=label
                 )
                 say(console, f"chain <{chain.pk}> submitted; what finished before is found again, not run again")
             else:

@@ -79,13 +79,6 @@ def load_codes(programs: dict[str, Path]) -> dict[str, orm.InstalledCode]:
     return codes
 
 
-def load_force_field() -> Any:
-    """Return the node of silver's ReaxFF parameters, stored once."""
-    from aiida_rewire.calculations.force_field import silver_force_field
-
-    return silver_force_field()
-
-
 def load_pseudo(code: orm.InstalledCode) -> Any:
     """Return silver's frozen-d pseudopotential from its family; ld1.x makes it first where there is none.
 

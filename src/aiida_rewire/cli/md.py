@@ -25,6 +25,7 @@ from aiida_rewire.workflows.protocols import protocol_names
 if TYPE_CHECKING:
     from aiida import orm
 
+WORKFLOW = "rewire.dynamics"
 PROFILE_KEY = "aiida_rewire.profile"
 
 
@@ -68,6 +69,7 @@ def read_voltage(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) 
 @click.option("--snapshot-ps", type=float, help="Time between snapshots, ps.")
 @click.option("--gap", type=float, help="Distance of the tips' apexes, Å.")
 @click.option("--base-side", type=int, help="Atoms along an edge of a tip's base.")
+@click.option("--apex-side", type=int, help="Atoms along an edge of a tip's apex.")
 @click.option("--orientation", type=click.Choice(list(ORIENTATIONS)), help="Layers across the tips' axis.")
 @click.option("--fixed-layers", type=int, help="Layers of each base that are held fixed.")
 @click.option("--temperature", type=float, help="Temperature of the mobile atoms, K.")
@@ -113,7 +115,7 @@ def submit_command(
     bias = runs[0]["production"]["bias"]
     if directory is None:
         open_profile(None)
-        refuse_no_broker()
+        refuse_no_daemon()
         code = find_code(code_label, bias)
     elif code_label is not None:
         raise DemoFailure(f"code = {code_label}: must be left out with --directory, which has its own")
@@ -162,13 +164,13 @@ def open_profile(directory: Path | None, *, make: bool = False) -> None:
         ) from error
 
 
-def refuse_no_broker() -> None:
+def refuse_no_daemon() -> None:
     """Refuse a profile to whose daemon nothing can be submitted.
 
     Raises
     ------
     DemoFailure
-        If it has no broker.
+        If it has no broker, or if its daemon does not run.
     """
     from aiida.manage import get_manager
 
@@ -178,6 +180,11 @@ def refuse_no_broker() -> None:
         raise DemoFailure(
             f"profile = {name}: must have a broker, by which runs reach the daemon; "
             "make one with `verdi presto --use-zeromq`, or give --directory"
+        )
+    if not get_manager().get_daemon_client().is_daemon_running:
+        raise DemoFailure(
+            f"profile = {profile.name}: must have a daemon that runs; "
+            f"start it with `verdi -p {profile.name} daemon start`, or give --directory"
         )
 
 
@@ -189,27 +196,26 @@ def launch(code: orm.AbstractCode, potential: Any, runs: list[dict[str, Any]], l
     DemoFailure
         If inputs are refused, or if a run was awaited and failed; the others are run all the same.
     """
-    from aiida_rewire.workflows.launch import daemon_runs, dynamics_of, run_here, submit_to_daemon
+    from aiida.plugins import WorkflowFactory
 
+    workflow = WorkflowFactory(WORKFLOW)
     try:
-        builders = [dynamics_of(code, potential, values, label) for values in runs]
+        builders = [workflow.get_builder_from_values(code, potential, values, label=label) for values in runs]
         failed = 0
         for builder, values in zip(builders, runs, strict=True):
             production = values["production"]
             about = f"{voltage_text(production['voltage_v'])} V, seed {production['seed']}"
             if not wait:
-                click.echo(f"submitted <{submit_to_daemon(builder).pk}> {about}")
+                click.echo(f"submitted <{workflow.launch(builder).pk}> {about}")
                 continue
             click.echo(f"running {about} ...")
-            node = run_here(builder)
+            node = workflow.launch(builder, here=True)
             failed += not node.is_finished_ok
             click.echo(f"<{node.pk}> {about}: {outcome(node)}")
     except ValueError as error:
         raise DemoFailure(" ".join(str(error).split())) from error
     if failed:
         raise DemoFailure(f"{failed} of {len(runs)} runs failed; see `verdi process report`")
-    if not wait and not daemon_runs():
-        click.echo("the daemon does not run: start it with `verdi daemon start`", err=True)
 
 
 def outcome(node: orm.ProcessNode) -> str:
@@ -265,6 +271,8 @@ def show_command(identifier: str | None, label: str | None, directory: Path | No
         "state",
         "ps",
         "first contact (ps)",
+        "lasting (ps)",
+        "in contact",
         "steps/s",
     )
     table = Table(*columns)
@@ -273,8 +281,10 @@ def show_command(identifier: str | None, label: str | None, directory: Path | No
     show(table)
     if not times:
         return
-    conditions = ("tips", "atoms", "gap (Å)", "T (K)", "voltage (V)")
-    table = Table(*conditions, "seeds", "without contact", "median (ps)", "quartiles (ps)")
+    conditions = ("tips", "atoms", "gap (Å)", "T (K)", "voltage (V)", "potential")
+    table = Table(
+        *conditions, "seeds", "without contact", "median (ps)", "quartiles (ps)", "lasting: without", "median (ps)"
+    )
     for row in times:
         table.add_row(*map(Text, row.row()))
     show(table)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.cli import ingredients
 from aiida_rewire.cli.home import DemoFailure
+from aiida_rewire.cli.md_runs import refuse_large_number
 
 if TYPE_CHECKING:
     from aiida import orm
@@ -79,10 +80,11 @@ def named_code(label: str, bias: str) -> orm.AbstractCode:
     from aiida.common.exceptions import MultipleObjectsError, NotExistent
 
     try:
+        refuse_large_number(label)
         code = orm.load_code(label)
     except MultipleObjectsError as error:
         raise DemoFailure(f"code = {label!r}: several have that label; write LABEL@COMPUTER") from error
-    except (NotExistent, ValueError, OverflowError) as error:
+    except (NotExistent, ValueError) as error:
         raise DemoFailure(f"code = {label!r}: there is none of that label; `verdi code list` shows all") from error
     plugin = code.default_calc_job_plugin
     if plugin not in (None, PLUGIN):
@@ -99,7 +101,7 @@ def of_other_program(code: orm.AbstractCode, bias: str) -> bool:
 
 
 def find_force_field(uuid: str | None) -> Any:
-    """Return the force field of that UUID, or the project's silver.
+    """Return the force field of that UUID; None, for the project's silver, without one.
 
     Raises
     ------
@@ -107,24 +109,26 @@ def find_force_field(uuid: str | None) -> Any:
         If there is none of that UUID, or if it is no ReaxFF of silver.
     """
     if uuid is None:
-        return ingredients.load_force_field()
+        return None
     from aiida import orm
     from aiida.common.exceptions import MultipleObjectsError, NotExistent
     from aiida_lammps.data.potential import LammpsPotentialData
 
     try:
+        refuse_large_number(uuid)
         node = orm.load_node(uuid)
     except MultipleObjectsError as error:
         raise DemoFailure(f"force-field = {uuid!r}: several nodes begin so; give the whole UUID") from error
-    except (NotExistent, ValueError, OverflowError) as error:
+    except (NotExistent, ValueError) as error:
         raise DemoFailure(f"force-field = {uuid!r}: there is no such node; leave it out for silver's own") from error
     way_out = "leave it out for silver's own"
     if not isinstance(node, LammpsPotentialData):
         kind = type(node).__name__
         raise DemoFailure(f"force-field = {uuid!r}: must be a LammpsPotentialData, not {kind}; {way_out}")
-    if node.pair_style != "reaxff":
-        raise DemoFailure(f"force-field = {uuid!r}: must be of pair style reaxff, not {node.pair_style}; {way_out}")
-    if SYMBOL not in node.species:
-        species = ", ".join(node.species)
-        raise DemoFailure(f"force-field = {uuid!r}: must hold {SYMBOL}, not only {species}; {way_out}")
+    # after get_or_create the properties of the class are those of the node that it made last, for all nodes
+    style, species = (node.base.attributes.get(name) for name in ("pair_style", "species"))
+    if style != "reaxff":
+        raise DemoFailure(f"force-field = {uuid!r}: must be of pair style reaxff, not {style}; {way_out}")
+    if SYMBOL not in species:
+        raise DemoFailure(f"force-field = {uuid!r}: must hold {SYMBOL}, not only {', '.join(species)}; {way_out}")
     return node

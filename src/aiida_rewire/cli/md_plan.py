@@ -15,7 +15,7 @@ LONGEST_PS = 1e6
 SHORTEST_TIMESTEP_FS = 1e-3
 WALL_HOURS = (0.01, 8760.0)
 
-TIPS = ("gap", "base_side", "orientation", "fixed_layers")
+TIPS = ("gap", "base_side", "apex_side", "orientation", "fixed_layers")
 CONDITIONS = {"temperature": "temperature_k", "timestep": "timestep_fs", "bias": "bias", "potential": "potential"}
 """Option: what it is called in the conditions of equilibration and production."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.cli.home import DemoFailure
 from aiida_rewire.errors import InvalidInput
-from aiida_rewire.junction.kinetics import median_and_spread
+from aiida_rewire.junction.kinetics import LASTING_PS, median_and_spread
 from aiida_rewire.md.conditions import MdConditions
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ SHOWN = (
 """Arrays of the snapshots."""
 
 WORKFLOWS = ("rewire.dynamics", "rewire.chain")
+
+LARGEST_PK = 2**31 - 1
 
 LONGEST_SHOWN = 60
 """Characters of an identifier that are repeated."""
@@ -54,6 +56,10 @@ class MdRun:
         Production behind it, and asked for.
     first_contact_ps
         Time of the first frame in contact; None without one, or without snapshots yet.
+    lasting_contact_ps
+        Beginning of the first contact that lasts a picosecond; None likewise.
+    contact_fraction
+        Share of all frames that are in contact.
     steps_per_second
         Of the production.
     conditions
@@ -71,6 +77,8 @@ class MdRun:
     done_ps: float
     total_ps: float
     first_contact_ps: float | None
+    lasting_contact_ps: float | None
+    contact_fraction: float | None
     steps_per_second: float | None
     conditions: dict[str, Any]
 
@@ -85,9 +93,10 @@ class MdRun:
 
     def row(self) -> tuple[str, ...]:
         """Return the cells of a table."""
-        contact = "-"
+        times = ["-", "-"]
         if self.finished:
-            contact = "none" if self.first_contact_ps is None else f"{self.first_contact_ps:.3f}"
+            both = (self.first_contact_ps, self.lasting_contact_ps)
+            times = ["none" if time is None else f"{time:.3f}" for time in both]
         speed = "-" if self.steps_per_second is None else f"{self.steps_per_second:.1f}"
         return (
             str(self.pk),
@@ -98,16 +107,18 @@ class MdRun:
             str(self.seed),
             self.state,
             f"{self.done_ps:g} of {self.total_ps:g}",
-            contact,
+            *times,
+            "-" if self.contact_fraction is None else f"{self.contact_fraction:.0%}",
             speed,
         )
 
 
 @dataclass(frozen=True)
 class ContactTimes:
-    """Times to first contact of runs that differ in their seeds alone, ps; None: not within the runs.
+    """Times to contact of runs that differ in their seeds alone, ps; None: not within the runs.
 
-    ``runs`` counts seeds, ``without_contact`` those that ended open.
+    ``runs`` counts seeds, ``without_contact`` those that ended open, ``without_lasting`` those whose contacts did not
+    last a picosecond. Quartiles are those of the first contact.
     """
 
     atoms: int | None
@@ -119,6 +130,8 @@ class ContactTimes:
     lower_quartile_ps: float | None
     median_ps: float | None
     upper_quartile_ps: float | None
+    without_lasting: int
+    lasting_median_ps: float | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the values for JSON."""
@@ -130,16 +143,24 @@ class ContactTimes:
         def cell(value: float | None) -> str:
             return "later" if value is None else f"{value:.3g}"
 
+        production = self.conditions["production"]
         return (
             self.conditions["tips"].get("orientation", "-"),
             "-" if self.atoms is None else str(self.atoms),
             "-" if self.gap is None else f"{self.gap:g}",
-            f"{self.conditions['production'].get('temperature_k', math.nan):g}",
+            f"{production.get('temperature_k', math.nan):g}",
             voltage_text(self.voltage_v),
+            str(
+                production.get("potential", "-")
+                if production.get("bias") == "driver"
+                else production.get("bias", "-")
+            ),
             str(self.runs),
             str(self.without_contact),
             cell(self.median_ps),
             f"{cell(self.lower_quartile_ps)} to {cell(self.upper_quartile_ps)}",
+            str(self.without_lasting),
+            cell(self.lasting_median_ps),
         )
 
 
@@ -181,9 +202,16 @@ def run_of(node: orm.WorkChainNode) -> MdRun:
         done_ps=done * ps,
         total_ps=production["steps"] * ps,
         first_contact_ps=None if snapshots is None else snapshots.base.attributes.get("first_contact_ps"),
+        lasting_contact_ps=None if snapshots is None else snapshots.base.attributes.get("lasting_contact_ps"),
+        contact_fraction=None if snapshots is None else contact_fraction(snapshots),
         steps_per_second=outputs.results["steps_per_second"] if "results" in outputs else None,
         conditions=conditions_of(node),
     )
+
+
+def contact_fraction(snapshots: orm.TrajectoryData) -> float:
+    """Return the share of all frames, not of the snapshots alone, that are in contact."""
+    return float((snapshots.get_array("frame_gap_left") == 0).mean())
 
 
 def conditions_of(node: orm.WorkChainNode) -> dict[str, Any]:
@@ -243,6 +271,11 @@ def contact_times(runs: list[MdRun]) -> list[ContactTimes]:
         spread = median_and_spread(
             [run.first_contact_ps for run in members], followed_ps=[run.total_ps for run in members]
         )
+        # a contact that begins in the last picosecond cannot be told to last
+        lasting = median_and_spread(
+            [run.lasting_contact_ps for run in members],
+            followed_ps=[max(run.total_ps - LASTING_PS, 0.0) for run in members],
+        )
         first = members[0]
         rows.append(
             ContactTimes(
@@ -255,9 +288,29 @@ def contact_times(runs: list[MdRun]) -> list[ContactTimes]:
                 lower_quartile_ps=spread.lower_quartile_ps,
                 median_ps=spread.median_ps,
                 upper_quartile_ps=spread.upper_quartile_ps,
+                without_lasting=lasting.censored,
+                lasting_median_ps=lasting.median_ps,
             )
         )
     return rows
+
+
+def refuse_large_number(identifier: str) -> None:
+    """Refuse a number that is no PK: databases take none as large, and their sessions end with the error.
+
+    Raises
+    ------
+    NotExistent
+        As AiiDA does for a PK that is not there.
+    """
+    from aiida.common.exceptions import NotExistent
+
+    try:
+        number = int(identifier)
+    except ValueError:
+        return
+    if not 0 < number <= LARGEST_PK:
+        raise NotExistent(identifier)
 
 
 def find_run(identifier: str) -> tuple[orm.WorkChainNode, orm.TrajectoryData]:
@@ -273,10 +326,11 @@ def find_run(identifier: str) -> tuple[orm.WorkChainNode, orm.TrajectoryData]:
 
     shown = repr(identifier) if len(identifier) <= LONGEST_SHOWN else f"{identifier[:LONGEST_SHOWN]!r}..."
     try:
+        refuse_large_number(identifier)
         node = orm.load_node(identifier, sub_classes=(orm.WorkChainNode,))
     except MultipleObjectsError as error:
         raise DemoFailure(f"identifier = {shown}: several runs have it; give the PK of one") from error
-    except (NotExistent, ValueError, OverflowError) as error:
+    except (NotExistent, ValueError) as error:
         raise DemoFailure(f"identifier = {shown}: there is no such run; `aiida-rewire md show` lists them") from error
     if "snapshots" not in node.outputs:
         is_run = {"tips", "production"} <= set(node.inputs)

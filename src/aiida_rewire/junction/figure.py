@@ -27,7 +27,7 @@ SILVER_RADIUS = 1.44
 """Å, half the distance of neighbours."""
 
 WIDTH_INCH = 1.75
-HEIGHT_INCH = 4.2
+HEIGHT_INCH = 3.3
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def draw_stages(views: Sequence[StageView], regions: Sequence[Region], *, title:
         atoms = Atoms("Ag" * len(view.positions), positions=view.positions)
         # x to the right, z upwards
         plot_atoms(atoms, axes, radii=SILVER_RADIUS, colors=colours, rotation="-90x")
-        axes.set_title(f"{view.stage}\n{view.time_ps:.2f} ps, {view.bonds} bonds", fontsize=9)
+        bonds = "1 bond" if view.bonds == 1 else f"{view.bonds} bonds"
+        axes.set_title(f"{view.stage}\n{view.time_ps:.2f} ps, {bonds}", fontsize=9)
         axes.set_axis_off()
     figure.suptitle(title, fontsize=10)
     return figure

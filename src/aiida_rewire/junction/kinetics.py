@@ -17,6 +17,9 @@ TIME_TOLERANCE_PS = 1e-6
 PROBABILITY_TOLERANCE = 1e-9
 """Rounding of a product of fractions."""
 
+LASTING_PS = 1.0
+"""A contact unbroken for that long is said to last; at 800 K the first ones flicker."""
+
 
 def first_contact_ps(times_ps: ArrayLike, connected: ArrayLike, *, lasting_ps: float = 0.0) -> float | None:
     """Time at which the tips come into contact, as far as frames can tell.

@@ -103,25 +103,31 @@ class DynamicsWorkChain(WorkChain):
         InvalidInput
             If the protocol or a key of the overrides is unknown.
         """
-        builder = cls.get_builder()
-        fill_dynamics(builder, code, potential, load_protocol(protocol, overrides or {}, workflow="dynamics"))
+        return cls.get_builder_from_values(
+            code, potential, load_protocol(protocol, overrides or {}, workflow="dynamics")
+        )
+
+    @classmethod
+    def get_builder_from_values(
+        cls, code: AbstractCode, potential: LammpsPotentialData | None, values: Mapping[str, Any], *, label: str = ""
+    ) -> ProcessBuilder:
+        """Return a builder filled in from values as a protocol holds them; the other arguments are those above."""
+        builder = DynamicsWorkChain.get_builder()
+        fill_dynamics(builder, code, potential, values)
+        builder.metadata.label = label
         return builder
 
     @classmethod
     def submit_from_protocol(cls, *args: Any, label: str = "", **kwargs: Any) -> orm.WorkChainNode:
         """Submit to the daemon; the arguments are those of ``get_builder_from_protocol``."""
-        return submit(cls._labelled(label, *args, **kwargs))
-
-    @classmethod
-    def run_from_protocol(cls, *args: Any, label: str = "", **kwargs: Any) -> orm.WorkChainNode:
-        """Run in this process; the arguments are those of ``get_builder_from_protocol``."""
-        return run_get_node(cls._labelled(label, *args, **kwargs))[1]
-
-    @classmethod
-    def _labelled(cls, label: str, *args: Any, **kwargs: Any) -> ProcessBuilder:
         builder = cls.get_builder_from_protocol(*args, **kwargs)
         builder.metadata.label = label
-        return builder
+        return cls.launch(builder)
+
+    @classmethod
+    def launch(cls, builder: ProcessBuilder, *, here: bool = False) -> orm.WorkChainNode:
+        """Submit to the daemon, or run in this process."""
+        return run_get_node(builder)[1] if here else submit(builder)
 
     def build(self) -> None:
         """Build the tips."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from aiida_rewire.calculations.biased_md import type_numbers
 from aiida_rewire.junction.assembly import AtomsOverlap, CellTooNarrow, FlatGap, smallest_supercell
 from aiida_rewire.junction.contact import Contact, describe_contact, gap_left
-from aiida_rewire.junction.kinetics import first_contact_ps
+from aiida_rewire.junction.kinetics import LASTING_PS, first_contact_ps
 from aiida_rewire.junction.lattice import Fcc111
 from aiida_rewire.md.conditions import MdConditions
 from aiida_rewire.md.dump import BrokenDump, Frame
@@ -24,9 +24,6 @@ from aiida_rewire.md.trajectory import read_trajectory
 from aiida_rewire.workflows.functions.structures import base_kinds
 
 EXIT_BROKEN_DUMP = 320
-
-LASTING_PS = 1.0
-"""A contact unbroken for that long; at 800 K the first ones flicker."""
 
 DESCRIPTORS = tuple(field.name for field in fields(Contact) if field.name != "stage")
 """Arrays of the snapshots, one value for each: NaN where a descriptor has none."""
@@ -65,7 +62,8 @@ def extract_snapshots(
     TrajectoryData
         Positions and step of every snapshot; arrays ``time_ps`` (since the run's first step), ``voltage_v``,
         ``charges`` (e), ``supercell`` (the least that holds the contact, 0 for none) and the
-        descriptors of :class:`~aiida_rewire.junction.contact.Contact`; arrays of all frames, ``frame_time_ps`` and ``frame_gap_left`` (Å); attributes ``stages``,
+        descriptors of :class:`~aiida_rewire.junction.contact.Contact`; arrays of all frames, ``frame_time_ps`` and
+        ``frame_gap_left`` (Å); attributes ``stages``,
         ``first_contact_ps`` and ``lasting_contact_ps``, the beginning of the first contact that lasts a picosecond.
     """
     md = MdConditions.from_mapping(conditions.get_dict())
