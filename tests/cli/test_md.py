@@ -265,6 +265,7 @@ def make(run: Run, potential: LammpsPotentialData) -> Make:
         *,
         seed: int = 1,
         first: float | None = None,
+        lasting: float | None = None,
         status: int | None = 0,
         steps: int = 1000,
         label: str = "",
@@ -306,13 +307,13 @@ def make(run: Run, potential: LammpsPotentialData) -> Make:
         if status == 0:
             results = orm.Dict({"last_step": steps, "steps_per_second": 123.45}).store()
             results.base.links.add_incoming(node, LinkType.RETURN, "results")
-            snapshots_of(first).base.links.add_incoming(node, LinkType.RETURN, "snapshots")
+            snapshots_of(first, lasting).base.links.add_incoming(node, LinkType.RETURN, "snapshots")
         return node
 
     return factory
 
 
-def snapshots_of(first: float | None) -> orm.TrajectoryData:
+def snapshots_of(first: float | None, lasting: float | None) -> orm.TrajectoryData:
     """Two snapshots, of a gap and of a contact."""
     node = orm.TrajectoryData()
     node.set_trajectory(["Ag"], np.zeros((2, 1, 3)), stepids=np.array([0, 500]), pbc=(False, False, False))
@@ -325,6 +326,8 @@ def snapshots_of(first: float | None) -> orm.TrajectoryData:
         node.set_array(name, np.array(array))
     node.base.attributes.set("stages", ["gap", "contact"])
     node.base.attributes.set("first_contact_ps", first)
+    node.base.attributes.set("lasting_contact_ps", lasting)
+    node.set_array("frame_gap_left", np.array([4.0, 4.0, 4.0, 0.0]))
     return node.store()
 
 
@@ -353,12 +356,12 @@ def test_runs_that_finished_failed_or_run_are_told_apart(run: Run, make: Make) -
     assert [row["steps_per_second"] for row in rows] == [123.45, None, None, None]
     assert (rows[0]["atoms"], rows[0]["gap"], rows[0]["voltage_v"], rows[0]["uuid"]) == (4, 6.0, 2.0, good.uuid)
     heads, *table = cells(run("show").stdout)
-    assert heads[-2:] == ["first contact (ps)", "steps/s"]
+    assert heads[-4:] == ["first contact (ps)", "lasting (ps)", "in contact", "steps/s"]
     assert table[:4] == [
-        [str(good.pk), "one", "4", "6", "2", "1", "finished", "1 of 1", "0.250", "123.5"],
-        [str(failed.pk), "", "4", "6", "2", "2", "failed [311]", "0.6 of 1", "-", "-"],
-        [str(running.pk), "", "4", "6", "2", "3", "waiting", "0.2 of 1", "-", "-"],
-        [str(fresh.pk), "", "4", "6", "2", "4", "waiting", "0 of 0.5", "-", "-"],
+        [str(good.pk), "one", "4", "6", "2", "1", "finished", "1 of 1", "0.250", "none", "25%", "123.5"],
+        [str(failed.pk), "", "4", "6", "2", "2", "failed [311]", "0.6 of 1", "-", "-", "-", "-"],
+        [str(running.pk), "", "4", "6", "2", "3", "waiting", "0.2 of 1", "-", "-", "-", "-"],
+        [str(fresh.pk), "", "4", "6", "2", "4", "waiting", "0 of 0.5", "-", "-", "-", "-"],
     ]
     assert [row["pk"] for row in listed(run("show", "--label", "one", "--json"))["runs"]] == [good.pk]
 
@@ -384,7 +387,18 @@ def test_times_to_contact_are_those_of_a_hand_calculation(run: Run, make: Make) 
         "without contact": "2",
         "median (ps)": "0.6",
         "quartiles (ps)": "0.4 to later",
+        "without lasting": "4",
+        "lasting median (ps)": "later",
     }
+
+
+def test_lasting_contacts_are_followed_a_picosecond_less(run: Run, make: Make) -> None:
+    # runs of 2 ps tell of lasting contacts that begin within their first picosecond
+    for seed, lasting in enumerate([0.5, 1.0, None], 1):
+        make(seed=seed, first=0.25, lasting=lasting, steps=2000)
+    (row,) = listed(run("show", "--json"))["first_contact"]
+    assert (row["without_contact"], row["without_lasting"]) == (0, 1)
+    assert (row["median_ps"], row["lasting_median_ps"]) == (0.25, 1.0)
 
 
 def test_only_runs_that_are_alike_but_for_the_seed_are_put_together(run: Run, make: Make) -> None:

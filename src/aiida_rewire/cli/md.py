@@ -283,7 +283,13 @@ def show_command(identifier: str | None, label: str | None, directory: Path | No
         return
     conditions = ("tips", "atoms", "gap (Å)", "T (K)", "voltage (V)", "potential")
     table = Table(
-        *conditions, "seeds", "without contact", "median (ps)", "quartiles (ps)", "lasting: without", "median (ps)"
+        *conditions,
+        "seeds",
+        "without contact",
+        "median (ps)",
+        "quartiles (ps)",
+        "without lasting",
+        "lasting median (ps)",
     )
     for row in times:
         table.add_row(*map(Text, row.row()))
