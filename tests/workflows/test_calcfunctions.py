@@ -102,6 +102,19 @@ def test_a_longer_interval_takes_fewer_frames(retrieved: orm.FolderData, tips: d
     assert snapshots.get_array("steps").tolist() == [0]
 
 
+def test_a_broken_last_frame_is_left_out_and_said(retrieved: orm.FolderData, tips: dict[str, Any]) -> None:
+    dump = retrieved.base.repository.get_object_content(DUMP_FILE, mode="rb")
+    second = dump.index(b"ITEM: TIMESTEP", 1)
+    cut = orm.FolderData()
+    cut.base.repository.put_object_from_bytes(dump[: second + 700], DUMP_FILE)
+    snapshots, node = extract(cut.store(), tips)
+    assert node.is_finished_ok
+    assert snapshots.get_array("steps").tolist() == [0]
+    (line,) = snapshots.base.attributes.get("left_out")
+    assert "cut off" in line
+    assert extract(retrieved, tips)[0].base.attributes.get("left_out") == []
+
+
 def test_time_counts_in_time_steps(retrieved: orm.FolderData, tips: dict[str, Any]) -> None:
     snapshots, _ = extract(retrieved, tips, interval_ps=0.005, timestep_fs=0.5)
     assert snapshots.get_array("time_ps").tolist() == [0.0, 0.005]

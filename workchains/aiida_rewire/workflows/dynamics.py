@@ -112,7 +112,7 @@ class DynamicsWorkChain(WorkChain):
         cls, code: AbstractCode, potential: LammpsPotentialData | None, values: Mapping[str, Any], *, label: str = ""
     ) -> ProcessBuilder:
         """Return a builder filled in from values as a protocol holds them; the other arguments are those above."""
-        builder = DynamicsWorkChain.get_builder()
+        builder = cls.get_builder()
         fill_dynamics(builder, code, potential, values)
         builder.metadata.label = label
         return builder

@@ -64,7 +64,8 @@ def extract_snapshots(
         ``charges`` (e), ``supercell`` (the least that holds the contact, 0 for none) and the
         descriptors of :class:`~aiida_rewire.junction.contact.Contact`; arrays of all frames, ``frame_time_ps`` and
         ``frame_gap_left`` (Å); attributes ``stages``,
-        ``first_contact_ps`` and ``lasting_contact_ps``, the beginning of the first contact that lasts a picosecond.
+        ``first_contact_ps``, ``lasting_contact_ps`` (the beginning of the first contact that lasts a picosecond) and
+        ``left_out``, a line for each dump whose last frame is broken and left out.
     """
     md = MdConditions.from_mapping(conditions.get_dict())
     every = round(interval_ps.value * 1000 / md.timestep_fs)
@@ -95,7 +96,7 @@ def extract_snapshots(
                 )
         except BrokenDump as error:
             return ExitCode(EXIT_BROKEN_DUMP, str(error))
-    if not kept or frames.broken:
+    if not kept:
         return ExitCode(EXIT_BROKEN_DUMP, "; ".join(frames.broken) or "there is no frame")
     symbols = {kind.name: kind.symbol for kind in tips.kinds}
     snapshots = orm.TrajectoryData()
@@ -121,7 +122,7 @@ def extract_snapshots(
     long_enough = frame_times[-1] - frame_times[0] >= LASTING_PS
     lasting = first_contact_ps(frame_times, connected, lasting_ps=LASTING_PS) if long_enough else None
     contact = {"first_contact_ps": first_contact_ps(frame_times, connected), "lasting_contact_ps": lasting}
-    snapshots.base.attributes.set_many(contact)
+    snapshots.base.attributes.set_many({**contact, "left_out": frames.broken})
     return snapshots
 
 
