@@ -13,7 +13,7 @@ pytestmark = pytest.mark.real
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("--gap", "-1", ("gap = -1.0 Å", "above 0 Å")),
+        ("--gap", "-1", ("gap = -1.0 Å", "a number from 2.00 Å on")),
         ("--base-side", "2", ("base_side = 2 atoms", "at least 3")),
         ("--temperature", "5000", ("temperature_k = 5000.0", "1235 K")),
         ("--temperature", "-3", ("temperature_k = -3.0", "above 0")),
