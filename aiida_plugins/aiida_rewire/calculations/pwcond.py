@@ -254,8 +254,9 @@ class PwcondCalculation(ReusedOnlyIfGood, CalcJob):
         job.prepend_text = "export GFORTRAN_UNBUFFERED_PRECONNECTED=y"
         if len(grid.shards) > 1:
             job.prepend_text += "\nexport OMP_NUM_THREADS=1"
+        common = self.namelist()
         for index, shard in enumerate(grid.shards):
-            namelist = self.namelist() | shard.namelist() | {"outdir": f"./{scratch_name(index)}"}
+            namelist = common | shard.namelist() | {"outdir": f"./{scratch_name(index)}"}
             with folder.open(input_name(index), "w") as handle:
                 handle.write(pwcond_input(namelist, grid.kpoints, grid.weights, grid.energies.tolist()))
             folder.get_subfolder(scratch_name(index), create=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -74,8 +75,8 @@ class PwcondParser(RetrievedFilesParser):
             return None
         arrays = orm.ArrayData()
         transmission = gates.grid_of(states, grid.energies, grid.kpoints, grid.weights)
-        for key in TRANSMISSION_ARRAYS:
-            arrays.set_array(key, getattr(transmission, key))
+        for field in fields(transmission):
+            arrays.set_array(field.name, getattr(transmission, field.name))
         self.out("transmission", arrays)
         return float(np.nanmax(transmission.unitarity))
 
@@ -85,8 +86,8 @@ class PwcondParser(RetrievedFilesParser):
             return
         found = read_complex_bands(text, self.text(PwcondCalculation.FILENAME_BANDS) or "")
         arrays = orm.ArrayData()
-        for key in BAND_ARRAYS:
-            arrays.set_array(key, getattr(found, key))
+        for field in fields(found):
+            arrays.set_array(field.name, getattr(found, field.name))
         self.out("bands", arrays)
 
     def failure(self, outputs: list[PwcondOutput]) -> ExitCode | None:
@@ -103,15 +104,6 @@ class PwcondParser(RetrievedFilesParser):
             reason = "out of wall time" if any(output.out_of_time for output in outputs) else "it has no end"
             return self.exit_code("ERROR_INCOMPLETE", reason=f"{reason}, {len(cut_off)} of {len(outputs)} runs")
         return None
-
-
-TRANSMISSION_ARRAYS = (
-    "energies", "kpoints", "weights", "transmission", "channels", "unitarity", "eigenchannels",
-)  # fmt: skip
-"""Arrays of the transmission, as `TransmissionGrid` describes them."""
-
-BAND_ARRAYS = ("energies", "kpoints", "wave_vectors", "energy_index", "kpoint_index", "channels")
-"""Arrays of the complex bands, as `ComplexBands` describes them."""
 
 
 def summary(outputs: list[PwcondOutput], unitarity_max: float | None) -> dict[str, Any]:

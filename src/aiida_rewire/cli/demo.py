@@ -39,8 +39,6 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
 CSV_NAME, PICTURE_NAME = "trace.csv", "trace.png"
-PARTLY = 500
-"""Exit status of a chain that lacks some conductances but has a trace."""
 
 
 @click.command("demo")
@@ -171,7 +169,8 @@ def finished_chain_of(
     home.open_profile()
     codes = ingredients.load_codes(programs)
     chain = find_chain(label)
-    good = (0,) if retry else (0, PARTLY)
+    partly = WorkflowFactory(CHAIN).exit_codes.ERROR_SNAPSHOTS_MISSING.status
+    good = (0,) if retry else (0, partly)
     if chain is not None and chain.is_finished and chain.exit_status in good:
         say(
             console,

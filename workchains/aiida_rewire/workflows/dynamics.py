@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, run_get_node, submit
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain
 from aiida.orm import AbstractCode
 from aiida_lammps.data.potential import LammpsPotentialData
 
@@ -17,6 +17,7 @@ from aiida_rewire.workflows.biased_md import BiasedMdWorkChain
 from aiida_rewire.workflows.failures import why_failed
 from aiida_rewire.workflows.functions.snapshots import extract_snapshots
 from aiida_rewire.workflows.functions.structures import build_tips
+from aiida_rewire.workflows.launching import LaunchedFromProtocol
 from aiida_rewire.workflows.protocols import check_dynamics, load_protocol
 
 TIP_GROUPS = {
@@ -43,7 +44,7 @@ def validate_inputs(inputs: dict[str, Any], _: object) -> str | None:
     return None
 
 
-class DynamicsWorkChain(WorkChain):
+class DynamicsWorkChain(LaunchedFromProtocol, WorkChain):
     """Tips -> equilibration -> production under a voltage -> snapshots with the descriptors of their contact."""
 
     @classmethod
@@ -116,18 +117,6 @@ class DynamicsWorkChain(WorkChain):
         fill_dynamics(builder, code, potential, values)
         builder.metadata.label = label
         return builder
-
-    @classmethod
-    def submit_from_protocol(cls, *args: Any, label: str = "", **kwargs: Any) -> orm.WorkChainNode:
-        """Submit to the daemon; the arguments are those of ``get_builder_from_protocol``."""
-        builder = cls.get_builder_from_protocol(*args, **kwargs)
-        builder.metadata.label = label
-        return cls.launch(builder)
-
-    @classmethod
-    def launch(cls, builder: ProcessBuilder, *, here: bool = False) -> orm.WorkChainNode:
-        """Submit to the daemon, or run in this process."""
-        return run_get_node(builder)[1] if here else submit(builder)
 
     def build(self) -> None:
         """Build the tips."""

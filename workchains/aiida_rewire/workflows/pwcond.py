@@ -17,7 +17,7 @@ from aiida_rewire.errors import InvalidInput
 from aiida_rewire.transport.numerics import ladder
 from aiida_rewire.transport.shards import Shard, cover
 from aiida_rewire.workflows.failures import declare_exit_codes_of, why_failed
-from aiida_rewire.workflows.functions.transmission import merge_shards, part_name
+from aiida_rewire.workflows.functions.transmission import EXIT_NO_GRID, merge_shards, part_name
 
 FRUITLESS_ROUNDS = 2
 """After so many rounds in a row in which no (k, E) was computed, and no other numerics were left, it ends."""
@@ -81,7 +81,7 @@ class PwcondBaseWorkChain(WorkChain):
         spec.output("bands", valid_type=orm.ArrayData, required=False, help="Complex bands, without a junction.")
         declare_exit_codes_of(spec, PwcondCalculation)
         spec.exit_code(220, "ERROR_GUARD", message="Nothing was submitted, the inputs do not fit: {reason}")
-        spec.exit_code(340, "ERROR_MERGE", message="The shards do not make up the grid: {reason}")
+        spec.exit_code(EXIT_NO_GRID, "ERROR_MERGE", message="The shards do not make up the grid: {reason}")
         spec.exit_code(341, "ERROR_ROUNDS", message="{left} (k, E) pairs are left after {rounds} rounds of jobs.")
         spec.exit_code(342, "ERROR_JOB_ENDED", message="A job was ended from outside: {reason}")
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, submit
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain
 from aiida.orm import AbstractCode
 from aiida_pseudo.data.pseudo import UpfData
 
@@ -19,6 +19,7 @@ from aiida_rewire.errors import InvalidInput
 from aiida_rewire.workflows.failures import why_failed
 from aiida_rewire.workflows.filling import fill_pwcond, fill_readback, fill_scf
 from aiida_rewire.workflows.functions.transmission import mismatch_at_ends, store_conductance
+from aiida_rewire.workflows.launching import LaunchedFromProtocol
 from aiida_rewire.workflows.protocols import load_protocol
 from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, content_of, find_scf, for_region
 from aiida_rewire.workflows.pwcond import PwcondBaseWorkChain
@@ -54,7 +55,7 @@ def validate_potential_tolerance(node: orm.Float | None, _: object) -> str | Non
     return None
 
 
-class TransmissionWorkChain(WorkChain):
+class TransmissionWorkChain(LaunchedFromProtocol, WorkChain):
     """SCF of lead and junction, pwcond.x, and the conductance that passed every gate.
 
     A lead is computed once: an SCF of the same content is found again. Every SCF's density is read back and
@@ -190,13 +191,6 @@ class TransmissionWorkChain(WorkChain):
         fill_readback(builder.readback, codes["pp"], values["readback"])
         builder.potential_tolerance = float(values["readback"]["potential_tolerance_ev"])
         return builder
-
-    @classmethod
-    def submit_from_protocol(cls, *args: Any, label: str = "", **kwargs: Any) -> orm.WorkChainNode:
-        """Submit to the daemon; the arguments are those of :meth:`get_builder_from_protocol`."""
-        builder = cls.get_builder_from_protocol(*args, **kwargs)
-        builder.metadata.label = label
-        return submit(builder)
 
     def run_scf(self) -> ToContext:
         """Find or submit the SCF of each region."""
