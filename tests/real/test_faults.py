@@ -44,9 +44,11 @@ def job(folder: Path, name: str, file: str, words: str) -> psutil.Process | None
     return None
 
 
-def chain_with_a_kill(folder: Path, name: str, file: str, words: str, steps: int = 200) -> dict[str, Any]:
+def chain_with_a_kill(
+    folder: Path, name: str, file: str, words: str, steps: int = 200, what: str = "chain"
+) -> dict[str, Any]:
     with subprocess.Popen(
-        [sys.executable, "-W", "ignore", str(SHORT_CHAIN), str(steps)],
+        [sys.executable, "-W", "ignore", str(SHORT_CHAIN), str(steps), what],
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -75,12 +77,14 @@ def test_a_killed_scf_ends_its_own_branch(tmp_path: Path) -> None:
 
 
 def test_a_killed_dynamics_is_gone_on_from_its_checkpoint(tmp_path: Path) -> None:
-    result = chain_with_a_kill(
-        tmp_path, Path(sys.executable).name, "log.lammps", "rewire: checkpoint 400 ", steps=800
-    )
+    name, file, words = Path(sys.executable).name, "log.lammps", "rewire: checkpoint 400 "
+    result = chain_with_a_kill(tmp_path, name, file, words, steps=1000, what="dynamics")
     assert result["status"] == 0, result["message"]
-    assert [row["time_ps"] for row in result["rows"]] == [0.0, 0.4, 0.8]
-    assert not any(row["missing"] for row in result["rows"])
+    segments = result["results"]["segments"]
+    assert len(segments) == 2
+    assert 400 <= segments[0]["last_step"] < segments[1]["last_step"] == 1000
+    # every frame once, none of those that the killed job wrote after its checkpoint
+    assert result["results"]["frames"] == 1000 // 50 + 1
 
 
 REUSED = """

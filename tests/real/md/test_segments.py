@@ -136,12 +136,12 @@ def test_a_killed_job_costs_what_came_after_its_checkpoint(
 
 
 def test_a_wall_time_parts_a_run_into_jobs(move: Move) -> None:
-    node = move(steps=8_000, checkpoint_interval=200, options={"max_wallclock_seconds": 3})
+    node = move(steps=5_000, checkpoint_interval=200, options={"max_wallclock_seconds": 3})
     assert node.is_finished_ok, node.exit_message
     assert len(jobs(node)) >= 2
     assert {job.exit_status for job in jobs(node)[:-1]} == {400}
-    assert node.outputs.results["last_step"] == 8_000
-    assert node.outputs.results["frames"] == 801
+    assert node.outputs.results["last_step"] == 5_000
+    assert node.outputs.results["frames"] == 501
 
 
 def test_jobs_that_never_come_to_a_checkpoint_end_the_run(
