@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from itertools import cycle, islice
 from pathlib import Path
@@ -19,7 +18,7 @@ from aiida_rewire.md.driven import COMPRESSED_DUMP
 from aiida_rewire.md.dump import BrokenDump, read_frames
 from aiida_rewire.md.log import TEMPERATURE_COLUMN, RunLog, read_log
 from aiida_rewire.md.script import CHECKPOINTS, DUMP_FILE
-from aiida_rewire.parsers.retrieved import RetrievedFilesParser
+from aiida_rewire.parsers.retrieved import RetrievedFilesParser, copy_object
 
 LARGEST_TEMPERATURE_RATIO = 2.0
 """A thermostatted run of a hundred mobile atoms stays within 20 % of its temperature."""
@@ -59,8 +58,7 @@ class BiasedMdParser(RetrievedFilesParser):
     def copied(self, name: str, folder: Path) -> Path:
         """Return the path of a copy of a retrieved file."""
         path = folder / name
-        with self.retrieved.base.repository.open(name, "rb") as source, path.open("wb") as target:
-            shutil.copyfileobj(source, target)
+        copy_object(self.retrieved, name, path)
         return path
 
     def last_words(self) -> str:
@@ -114,8 +112,7 @@ class BiasedMdParser(RetrievedFilesParser):
             steps = [frame.step for frame in frames]
         except BrokenDump as error:
             return self.exit_code("ERROR_BROKEN_DUMP", reason=error)
-        first, interval = self.first_step(), self.conditions().dump_interval
-        expected = [step for step in range(0, last_step + 1, interval) if step > first or step == 0 == first]
+        expected = self.expected_steps(last_step, self.conditions().dump_interval)
         if steps != expected:
             missing = sorted(set(expected) - set(steps))
             reason = f"{len(missing)} are missing, the first of step {missing[0]}" if missing else "some are too many"

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
+from aiida import orm
 from aiida.engine import ExitCode
 from aiida.parsers import Parser
+
+
+def copy_object(folder: orm.FolderData, name: str, path: Path) -> None:
+    """Copy a file out of a folder node, a piece at a time."""
+    with folder.base.repository.open(name, "rb") as source, path.open("wb") as target:
+        shutil.copyfileobj(source, target)
 
 
 class RetrievedFilesParser(Parser):

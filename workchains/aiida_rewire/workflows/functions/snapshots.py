@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import fields
@@ -21,6 +20,7 @@ from aiida_rewire.junction.lattice import Fcc111
 from aiida_rewire.md.conditions import MdConditions
 from aiida_rewire.md.dump import BrokenDump, Frame
 from aiida_rewire.md.trajectory import read_trajectory
+from aiida_rewire.parsers.retrieved import copy_object
 from aiida_rewire.workflows.functions.structures import base_kinds
 
 EXIT_BROKEN_DUMP = 320
@@ -84,16 +84,16 @@ def extract_snapshots(
             frames = read_trajectory(files, types=type_numbers(tips))
             for frame in frames:
                 steps.append(frame.step)
-                gaps.append(gap_left(frame.positions, lower_base, upper_base))
                 if frame.step % every:
+                    gaps.append(gap_left(frame.positions, lower_base, upper_base))
                     continue
                 kept.append(frame)
                 inside = gap.holds(frame.positions, margin)
-                contacts.append(
-                    describe_contact(
-                        frame.positions, lower_base, upper_base, in_gap=inside, atoms_in_gap_as_built=built
-                    )
+                contact = describe_contact(
+                    frame.positions, lower_base, upper_base, in_gap=inside, atoms_in_gap_as_built=built
                 )
+                contacts.append(contact)
+                gaps.append(contact.gap_left)
         except BrokenDump as error:
             return ExitCode(EXIT_BROKEN_DUMP, str(error))
     if not kept:
@@ -121,8 +121,9 @@ def extract_snapshots(
     connected = np.array(gaps) == 0
     long_enough = frame_times[-1] - frame_times[0] >= LASTING_PS
     lasting = first_contact_ps(frame_times, connected, lasting_ps=LASTING_PS) if long_enough else None
-    contact = {"first_contact_ps": first_contact_ps(frame_times, connected), "lasting_contact_ps": lasting}
-    snapshots.base.attributes.set_many({**contact, "left_out": frames.broken})
+    first = first_contact_ps(frame_times, connected)
+    contact_times = {"first_contact_ps": first, "lasting_contact_ps": lasting}
+    snapshots.base.attributes.set_many({**contact_times, "left_out": frames.broken})
     return snapshots
 
 
@@ -144,8 +145,6 @@ def copy_dumps(
     files = []
     for name, segment in zip(sorted(segments), of_each, strict=True):
         path = folder / name
-        dump = str(segment["dump_file"])
-        with segments[name].base.repository.open(dump, "rb") as source, path.open("wb") as target:
-            shutil.copyfileobj(source, target)
+        copy_object(segments[name], str(segment["dump_file"]), path)
         files.append((path, int(str(segment["last_step"]))))
     return files
