@@ -1,0 +1,1 @@
+"""Campaigns: many chains from one file, kept going until all are done."""

@@ -1,0 +1,1 @@
+"""`aiida-rewire campaign`, a module for each few commands."""
