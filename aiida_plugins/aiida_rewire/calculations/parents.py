@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from aiida import orm
+from aiida_pseudo.data.pseudo import UpfData
 
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.transport.parents import ParentRun
-from aiida_rewire.transport.pw_xml import UnreadableXml, read_pw_xml
+from aiida_rewire.transport.pw_xml import PwRun, UnreadableXml, read_pw_xml
 from aiida_rewire.transport.upf import UnreadableUpf, pseudo_type, sphere_radius
 
 XML_NAME = "data-file-schema.xml"
@@ -55,23 +57,50 @@ def _parent_run(name: str, uuid: str) -> ParentRun:
         run = read_pw_xml(files.get_object_content(XML_NAME, mode="rb"))
     except UnreadableXml as error:
         raise InvalidInput(name, f"{XML_NAME}: {error}", "readable", "repeat its SCF") from error
+    return run_with_pseudos(name, run, creator.inputs.pseudos)
+
+
+def run_with_pseudos(name: str, run: PwRun, pseudos_by_kind: Mapping[str, UpfData]) -> ParentRun:
+    """Add to a run of pw.x what its pseudopotentials are.
+
+    Parameters
+    ----------
+    name
+        The region, for messages.
+    run
+        What pw.x wrote.
+    pseudos_by_kind
+        The pseudopotentials that it was given.
+
+    Raises
+    ------
+    InvalidInput
+        If an element has two of them, or one cannot be read.
+    """
     elements = dict(zip(run.species, run.elements, strict=True))
-    pseudos = {elements[kind]: creator.inputs.pseudos[kind] for kind in elements}
+    pseudos = {elements[kind]: pseudos_by_kind[kind] for kind in elements}
     for kind, element in elements.items():
-        if creator.inputs.pseudos[kind].md5 != pseudos[element].md5:
+        if pseudos_by_kind[kind].md5 != pseudos[element].md5:
             raise InvalidInput(f"{name}.pseudos", f"two for {element}", "one for each element", "repeat its SCF")
-    texts = {element: pseudo.get_content() for element, pseudo in pseudos.items()}
-    try:
-        radii = {element: sphere_radius(text) for element, text in texts.items()}
-    except UnreadableUpf as error:
-        raise InvalidInput(f"{name}.pseudos", str(error), "readable", "take other pseudopotentials") from error
-    return ParentRun.from_xml(
-        name,
-        run,
-        pseudo_types={element: pseudo_type(text) for element, text in texts.items()},
-        pseudo_digests={element: pseudo.md5 for element, pseudo in pseudos.items()},
-        sphere_radii=radii,
-    )
+    types, radii, digests = {}, {}, {}
+    for element, pseudo in pseudos.items():
+        digests[element] = pseudo.md5
+        try:
+            types[element], radii[element] = _type_and_radius(pseudo)
+        except UnreadableUpf as error:
+            raise InvalidInput(f"{name}.pseudos", str(error), "readable", "take other pseudopotentials") from error
+    return ParentRun.from_xml(name, run, pseudo_types=types, pseudo_digests=digests, sphere_radii=radii)
+
+
+KNOWN_PSEUDOS: dict[str, tuple[str, float]] = {}
+
+
+def _type_and_radius(pseudo: UpfData) -> tuple[str, float]:
+    # the same few files for every run of a campaign
+    if pseudo.md5 not in KNOWN_PSEUDOS:
+        text = pseudo.get_content()
+        KNOWN_PSEUDOS[pseudo.md5] = pseudo_type(text), sphere_radius(text)
+    return KNOWN_PSEUDOS[pseudo.md5]
 
 
 def check_there(name: str, remote: orm.RemoteData) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,14 @@ def validate_energies(node: orm.List | None, _: object) -> str | None:
     if len({round(e, 7) for e in energies}) != len(energies):
         return str(InvalidInput("energies", energies, "free of repetitions", "list each once"))
     return None
+
+
+def validate_fermi_energy(node: orm.List | None, ports: object) -> str | None:
+    """Ask for the Fermi energy among the energies: the conductance is the transmission there."""
+    refusal = validate_energies(node, ports)
+    if refusal is None and node is not None and 0.0 not in node.get_list():
+        return str(InvalidInput("energies", node.get_list(), "with 0.0, the Fermi energy, among them", "add it"))
+    return refusal
 
 
 def validate_tolerance(node: orm.Float | None, _: object) -> str | None:
@@ -287,10 +296,22 @@ def descending(energies: Iterable[float]) -> NDArray[np.float64]:
     return np.sort(np.asarray(list(energies), dtype=float))[::-1]
 
 
-def lateral_kpoints(node: orm.KpointsData, inputs: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+Crystal = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
+"""Cell (Å, shape (3, 3)), positions (Å, shape (n, 3)) and atomic numbers."""
+
+
+def crystal_of(region: ParentRun) -> Crystal:
+    """Return the crystal of a region that pw.x ran."""
+    return region.cell, region.positions, np.array([atomic_numbers[element] for element in region.elements])
+
+
+def lateral_kpoints(
+    node: orm.KpointsData, crystals: Callable[[], tuple[Crystal, Crystal]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the lateral k-points (crystal coordinates, shape (n, 2)) and their weights.
 
-    A mesh is reduced by time reversal and by the symmetry that lead and junction share.
+    A mesh is reduced by time reversal and by the symmetry that lead and junction share; only for that are their
+    crystals looked up.
 
     Raises
     ------
@@ -302,13 +323,18 @@ def lateral_kpoints(node: orm.KpointsData, inputs: Any) -> tuple[NDArray[np.floa
     except AttributeError:
         kpoints, weights = _listed(node)
         return kpoints[:, :2], weights
-    runs = [parent_run(name, remote) for name, remote in given_parents(inputs).items()]
-    crystals = [(run.cell, run.positions, np.array([atomic_numbers[e] for e in run.elements])) for run in runs]
-    lead, junction = (crystals[0], crystals[-1]) if "right_lead" not in inputs else (crystals[0], crystals[1])
-    if "right_lead" in inputs:
-        # what maps both leads, one behind the other, onto themselves maps each
-        lead = one_behind_the_other(crystals[0], crystals[2])
+    lead, junction = crystals()
     return reduce_mesh((mesh[0], mesh[1]), (offset[0], offset[1]), lead=lead, junction=junction)
+
+
+def _lead_and_junction(inputs: Any) -> tuple[Crystal, Crystal]:
+    """Return the crystal of the leads, both together where they differ, and that of the junction."""
+    crystals = {name: crystal_of(parent_run(name, remote)) for name, remote in given_parents(inputs).items()}
+    first, *others = crystals.values()
+    if "right_lead" in crystals:
+        # what maps both leads, one behind the other, onto themselves maps each
+        return one_behind_the_other(first, crystals["right_lead"]), crystals["junction"]
+    return first, others[-1] if others else first
 
 
 def grid_of(inputs: Any) -> Grid:
@@ -320,7 +346,7 @@ def grid_of(inputs: Any) -> Grid:
         If a shard lies outside the grid, or the k-points are none.
     """
     energies = descending(inputs["energies"].get_list())
-    kpoints, weights = lateral_kpoints(inputs["kpoints"], inputs)
+    kpoints, weights = lateral_kpoints(inputs["kpoints"], partial(_lead_and_junction, inputs))
     if "shards" not in inputs:
         return Grid(energies, kpoints, weights, split_grid(len(energies), len(weights), 1))
     shards = tuple(Shard.from_list(entry) for entry in inputs["shards"].get_list())

@@ -105,11 +105,9 @@ class ReadbackCalculation(ReusedOnlyIfGood, CalcJob):
         job.retrieve_list = []
         # grids and density are read and left behind: megabytes, and a function of the SCF
         job.retrieve_temporary_list = [f"{SAVE_FOLDER}/{self.FILENAME_WRITTEN}"]
-        for plot, number in self.PLOTS.items():
-            keys = {"prefix": "'aiida'", "outdir": "'./out'", "filplot": f"'{self.grid_name(plot)}'"}
-            lines = [f"  {key} = {value}" for key, value in (keys | {"plot_num": number}).items()]
+        for plot in self.PLOTS:
             with folder.open(self.input_name(plot), "w") as handle:
-                handle.write("\n".join(["&inputpp", *lines, "/", "&plot", "/", ""]))
+                handle.write(pp_input(plot))
             code = CodeInfo()
             code.code_uuid = self.inputs.code.uuid
             code.cmdline_params = ["-in", self.input_name(plot)]
@@ -128,6 +126,18 @@ class ReadbackCalculation(ReusedOnlyIfGood, CalcJob):
         """Return the thickness (Å) of the first layer of a lead, given its run or its structure's arrays."""
         heights = sorted(z for z in lead.positions[:, 2] if z > LAYER_TOLERANCE)
         return float(heights[0] if heights else lead.cell[2, 2])
+
+
+def pp_input(plot: str) -> str:
+    """Return the input file of a plot."""
+    keys = {
+        "prefix": "'aiida'",
+        "outdir": "'./out'",
+        "filplot": f"'{ReadbackCalculation.grid_name(plot)}'",
+        "plot_num": ReadbackCalculation.PLOTS[plot],
+    }
+    lines = [f"  {key} = {value}" for key, value in keys.items()]
+    return "\n".join(["&inputpp", *lines, "/", "&plot", "/", ""])
 
 
 LAYER_TOLERANCE = 0.3

@@ -18,11 +18,8 @@ from aiida_rewire.transport.complex_bands import read_complex_bands
 from aiida_rewire.transport.pwcond_output import PwcondOutput, ScatteringState, read_pwcond
 
 
-class PwcondParser(RetrievedFilesParser):
-    """Store what passes every gate, else end with the gate's exit code.
-
-    Of a run that was cut off, the (energy, k) pairs are stored that it had finished.
-    """
+class GatedPwcondParser(RetrievedFilesParser):
+    """A parser of jobs that run pwcond.x: what its outputs say passes the gates, or ends with an exit code."""
 
     GATES: ClassVar[dict[type[gates.RefusedTransmission], str]] = {
         gates.IncompleteTransmission: "ERROR_MISSING",
@@ -31,6 +28,43 @@ class PwcondParser(RetrievedFilesParser):
         gates.TooMuchTransmission: "ERROR_TOO_MUCH_TRANSMISSION",
         gates.BrokenUnitarity: "ERROR_UNITARITY",
     }
+
+    def gated(self, grid: Grid, outputs: list[PwcondOutput], tolerance: float) -> list[ScatteringState]:
+        """Return the states of all shards that may be believed."""
+        states: list[ScatteringState] = []
+        for shard, output in zip(grid.shards, outputs, strict=True):
+            states += gates.gate_states(
+                output,
+                energies=grid.energies,
+                kpoints=grid.kpoints,
+                weights=grid.weights,
+                wanted=shard.pairs,
+                spin_polarised="spin" in self.node.inputs,
+                unitarity_tolerance=tolerance,
+            )
+        return states
+
+    def failure(self, outputs: list[PwcondOutput]) -> ExitCode | None:
+        """Return the exit code of the gravest failure of the shards: a final one before one that a restart mends."""
+        errors = [output.error for output in outputs if output.error]
+        if errors:
+            worst = min(errors, key=lambda error: FATAL_EXIT_CODES[error.kind][0])
+            _, label, _ = FATAL_EXIT_CODES[worst.kind]
+            return self.exit_code(label, reason=f"{worst.routine}: {worst.message}")
+        # the complex bands end without a total
+        bands = "bands" in self.outputs
+        cut_off = [index for index, output in enumerate(outputs) if not (output.complete or bands)]
+        if cut_off:
+            reason = "out of wall time" if any(output.out_of_time for output in outputs) else "it has no end"
+            return self.exit_code("ERROR_INCOMPLETE", reason=f"{reason}, {len(cut_off)} of {len(outputs)} runs")
+        return None
+
+
+class PwcondParser(GatedPwcondParser):
+    """Store what passes every gate, else end with the gate's exit code.
+
+    Of a run that was cut off, the (energy, k) pairs are stored that it had finished.
+    """
 
     def parse(self, **kwargs: Any) -> ExitCode | None:
         """Read the outputs, gate them, store them."""
@@ -47,27 +81,13 @@ class PwcondParser(RetrievedFilesParser):
                 self.store_bands(texts[0] or "", outputs[0])
                 unitarity_max = None
             else:
-                unitarity_max = self.store_transmission(grid, self.gated(grid, outputs))
+                tolerance = self.node.inputs.unitarity_tolerance.value
+                unitarity_max = self.store_transmission(grid, self.gated(grid, outputs, tolerance))
         except gates.RefusedTransmission as refusal:
             return self.exit_code(self.GATES[type(refusal)], reason=refusal)
         results = {**summary(outputs, unitarity_max), "failed_pairs": failed_pairs(grid, outputs)}
         self.out("results", orm.Dict(results))
         return self.failure(outputs)
-
-    def gated(self, grid: Grid, outputs: list[PwcondOutput]) -> list[ScatteringState]:
-        """Return the states of all shards that may be believed."""
-        states: list[ScatteringState] = []
-        for shard, output in zip(grid.shards, outputs, strict=True):
-            states += gates.gate_states(
-                output,
-                energies=grid.energies,
-                kpoints=grid.kpoints,
-                weights=grid.weights,
-                wanted=shard.pairs,
-                spin_polarised="spin" in self.node.inputs,
-                unitarity_tolerance=self.node.inputs.unitarity_tolerance.value,
-            )
-        return states
 
     def store_transmission(self, grid: Grid, states: list[ScatteringState]) -> float | None:
         """Store what was computed, and return its largest deviation from unitarity."""
@@ -89,21 +109,6 @@ class PwcondParser(RetrievedFilesParser):
         for field in fields(found):
             arrays.set_array(field.name, getattr(found, field.name))
         self.out("bands", arrays)
-
-    def failure(self, outputs: list[PwcondOutput]) -> ExitCode | None:
-        """Return the exit code of the gravest failure of the shards: a final one before one that a restart mends."""
-        errors = [output.error for output in outputs if output.error]
-        if errors:
-            worst = min(errors, key=lambda error: FATAL_EXIT_CODES[error.kind][0])
-            _, label, _ = FATAL_EXIT_CODES[worst.kind]
-            return self.exit_code(label, reason=f"{worst.routine}: {worst.message}")
-        # the complex bands end without a total
-        bands = "bands" in self.outputs
-        cut_off = [index for index, output in enumerate(outputs) if not (output.complete or bands)]
-        if cut_off:
-            reason = "out of wall time" if any(output.out_of_time for output in outputs) else "it has no end"
-            return self.exit_code("ERROR_INCOMPLETE", reason=f"{reason}, {len(cut_off)} of {len(outputs)} runs")
-        return None
 
 
 def summary(outputs: list[PwcondOutput], unitarity_max: float | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,70 @@ from aiida_rewire.errors import InvalidInput
 from aiida_rewire.parsers.retrieved import RetrievedFilesParser
 from aiida_rewire.transport import readback
 from aiida_rewire.transport.boundaries import CELL_TOLERANCE
+from aiida_rewire.transport.pw_xml import PwRun
 
 ERROR_LINE = re.compile(r"Error in routine\s+(.*)\n\s*(.*)")
+
+
+class FilesMissing(ValueError):
+    """Files that pp.x or pw.x should have left, by name."""
+
+
+def error_of_pp(texts: Mapping[str, str | None]) -> str | None:
+    """Return the error that pp.x printed in one of its outputs, by plot, if it did."""
+    for text in texts.values():
+        error = ERROR_LINE.search(text or "")
+        if error:
+            return " ".join(error.groups()).strip()
+    return None
+
+
+def read_back(folder: Path, run: PwRun, thickness: float) -> tuple[float, tuple[float, float]]:
+    """Compare the density as it is read with the density as it was written; measure the potential.
+
+    Parameters
+    ----------
+    folder
+        What was retrieved: the density file of pw.x and the grids of pp.x.
+    run
+        The SCF.
+    thickness
+        Of the layer at either end over which V - E_F is averaged, Å.
+
+    Returns
+    -------
+    tuple
+        Largest difference, in units of the largest density; V - E_F at both ends, eV.
+
+    Raises
+    ------
+    FilesMissing
+        Names the files.
+    UnreadableDensity
+        If a file is not what it should be, or the SCF has no Fermi energy.
+    InvalidInput
+        If grid or thickness do not fit the cell.
+    """
+    written = folder / ReadbackCalculation.FILENAME_WRITTEN
+    if not written.is_file():
+        written = folder / SAVE_FOLDER / ReadbackCalculation.FILENAME_WRITTEN
+    grids = {plot: folder / ReadbackCalculation.grid_name(plot) for plot in ReadbackCalculation.PLOTS}
+    missing = [path.name for path in (written, *grids.values()) if not path.is_file()]
+    if missing:
+        raise FilesMissing(", ".join(missing))
+    if run.fermi_energy is None:
+        raise readback.UnreadableDensity("the SCF has no Fermi energy")
+    density = readback.density_on_grid(readback.read_charge_density(written), run.fft_grid)
+    difference = readback.readback_difference(readback.read_pp_grid(grids["density"]), density)
+    height = float(run.cell[2, 2])
+    ends = readback.layer_potential(
+        readback.read_pp_grid(grids["potential"]),
+        run.cell,
+        run.fermi_energy,
+        # the cell of a lead of one layer, to the last digit
+        min(thickness, height) if abs(thickness - height) < CELL_TOLERANCE else thickness,
+    )
+    return difference, ends
 
 
 class ReadbackParser(RetrievedFilesParser):
@@ -24,33 +87,17 @@ class ReadbackParser(RetrievedFilesParser):
 
     def parse(self, **kwargs: Any) -> ExitCode | None:
         """Read both plots and the density file, and store how they differ."""
-        for plot in ReadbackCalculation.PLOTS:
-            error = ERROR_LINE.search(self.text(ReadbackCalculation.stdout_name(plot)) or "")
-            if error:
-                return self.exit_code("ERROR_PP", reason=" ".join(error.groups()).strip())
+        plots = ReadbackCalculation.PLOTS
+        refusal = error_of_pp({plot: self.text(ReadbackCalculation.stdout_name(plot)) for plot in plots})
+        if refusal:
+            return self.exit_code("ERROR_PP", reason=refusal)
         # AiiDA leaves the temporary folder out where nothing could be retrieved into it
         folder = Path(kwargs.get("retrieved_temporary_folder", ""))
-        written = folder / ReadbackCalculation.FILENAME_WRITTEN
-        if not written.is_file():
-            written = folder / SAVE_FOLDER / ReadbackCalculation.FILENAME_WRITTEN
-        grids = {plot: folder / ReadbackCalculation.grid_name(plot) for plot in ReadbackCalculation.PLOTS}
-        missing = [path.name for path in (written, *grids.values()) if not path.is_file()]
-        if missing:
-            return self.exit_code("ERROR_OUTPUT_MISSING", missing=", ".join(missing))
         try:
             run = parent_run("parent_folder", self.node.inputs.parent_folder)
-            thickness, height = self.node.inputs.thickness.value, float(run.cell[2, 2])
-            density = readback.density_on_grid(readback.read_charge_density(written), run.fft_grid)
-            difference = readback.readback_difference(readback.read_pp_grid(grids["density"]), density)
-            if run.fermi_energy is None:
-                return self.exit_code("ERROR_UNREADABLE", reason="the SCF has no Fermi energy")
-            ends = readback.layer_potential(
-                readback.read_pp_grid(grids["potential"]),
-                run.cell,
-                run.fermi_energy,
-                # the cell of a lead of one layer, to the last digit
-                min(thickness, height) if abs(thickness - height) < CELL_TOLERANCE else thickness,
-            )
+            difference, ends = read_back(folder, run, self.node.inputs.thickness.value)
+        except FilesMissing as error:
+            return self.exit_code("ERROR_OUTPUT_MISSING", missing=error)
         except (readback.UnreadableDensity, InvalidInput) as error:
             return self.exit_code("ERROR_UNREADABLE", reason=error)
         self.out("results", orm.Dict({"readback_difference": difference, "layer_potential_ev": list(ends)}))

@@ -59,6 +59,12 @@ class PwRun:
         Treatment of the spin.
     converged
         Whether the self-consistent field converged.
+    scf_steps
+        Iterations of the self-consistent field; None in files that do not count them.
+    wall_seconds
+        Wall time of the whole run; None likewise.
+    n_ranks
+        MPI ranks.
     """
 
     prefix: str
@@ -80,6 +86,9 @@ class PwRun:
     noncolin: bool
     spinorbit: bool
     converged: bool
+    scf_steps: int | None = None
+    wall_seconds: float | None = None
+    n_ranks: int = 1
 
 
 class _PlainTree(ElementTree.TreeBuilder):
@@ -152,7 +161,20 @@ def _run(root: ElementTree.Element) -> PwRun:
         noncolin=_logical(_child(bands, "noncolin")),
         spinorbit=_logical(_child(bands, "spinorbit")),
         converged=achieved is not None and _logical(achieved),
+        scf_steps=_optional_integer(output, "convergence_info/scf_conv/n_scf_steps"),
+        wall_seconds=_optional_seconds(root),
+        n_ranks=_optional_integer(root, "parallel_info/nprocs") or 1,
     )
+
+
+def _optional_integer(parent: ElementTree.Element, path: str) -> int | None:
+    found = parent.find(path)
+    return None if found is None else int(_number(_text(found), path))
+
+
+def _optional_seconds(root: ElementTree.Element) -> float | None:
+    found = root.find("timing_info/total/wall")
+    return None if found is None else _number(_text(found), "wall")
 
 
 def _child(parent: ElementTree.Element, path: str) -> ElementTree.Element:

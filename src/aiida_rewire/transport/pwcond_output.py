@@ -97,7 +97,7 @@ def read_pwcond(text: str) -> PwcondOutput:
     states = tuple(_states([*lines, rest[:LONGEST_LINE]] if rest else lines))
     printed = [(fixed(m.group(1), 5), _total(m.group(2))) for m in _matches(TOTAL, whole)]
     per_spin = ELECTRONS_PER_CHANNEL if any(state.both_spins for state in states) else 1
-    timings = {m.group(1): _seconds(m.group(2)) for m in _matches(CLOCK, whole)}
+    timings = {m.group(1): clock_seconds(m.group(2)) for m in _matches(CLOCK, whole)}
     wall = timings.pop("PWCOND", None)
     error = _error(lines)
     kpoints = _kpoints(whole)
@@ -149,7 +149,7 @@ def _total(word: str) -> float:
     return float(f"{match.group(1)}e{match.group(2) or match.group(3)}") if match else math.nan
 
 
-def _seconds(word: str) -> float:
+def clock_seconds(word: str) -> float:
     """Add up ``1d 2h 3m``, ``1h12m``, ``1m 4.63s`` or ``0.59s``."""
     return sum(float(number) * SECONDS[unit] for number, unit in CLOCK_PART.findall(word))
 

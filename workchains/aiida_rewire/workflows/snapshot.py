@@ -7,9 +7,9 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ExitCode, ProcessSpec, if_
 
-from aiida_rewire.calculations.pwcond_inputs import validate_energies
+from aiida_rewire.calculations.pwcond_inputs import validate_fermi_energy
 from aiida_rewire.data.conductance import ConductanceData
-from aiida_rewire.errors import InvalidInput
+from aiida_rewire.data.labels import FINGERPRINT
 from aiida_rewire.junction.fingerprint import SAME_PLACE, same_contact
 from aiida_rewire.workflows.functions.structures import (
     EXIT_OVERLAP,
@@ -17,17 +17,9 @@ from aiida_rewire.workflows.functions.structures import (
     assemble_junction,
     filled_gap,
 )
-from aiida_rewire.workflows.functions.transmission import FINGERPRINT, reuse_conductance
+from aiida_rewire.workflows.functions.transmission import reuse_conductance
 from aiida_rewire.workflows.pw import recipe_of
 from aiida_rewire.workflows.transmission import TransmissionWorkChain
-
-
-def validate_fermi_energy(node: orm.List | None, ports: object) -> str | None:
-    """Ask for the Fermi energy among the energies: the conductance is the transmission there."""
-    refusal = validate_energies(node, ports)
-    if refusal is None and node is not None and 0.0 not in node.get_list():
-        return str(InvalidInput("energies", node.get_list(), "with 0.0, the Fermi energy, among them", "add it"))
-    return refusal
 
 
 class SnapshotConductanceWorkChain(TransmissionWorkChain):

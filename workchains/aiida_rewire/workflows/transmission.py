@@ -15,10 +15,11 @@ from aiida_pseudo.data.pseudo import UpfData
 from aiida_rewire.calculations.parents import parent_run
 from aiida_rewire.calculations.readback import ReadbackCalculation
 from aiida_rewire.data.conductance import ConductanceData, validate_labels
+from aiida_rewire.data.labels import mismatch_at_ends
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.workflows.failures import why_failed
 from aiida_rewire.workflows.filling import fill_pwcond, fill_readback, fill_scf
-from aiida_rewire.workflows.functions.transmission import mismatch_at_ends, store_conductance
+from aiida_rewire.workflows.functions.transmission import store_conductance
 from aiida_rewire.workflows.launching import LaunchedFromProtocol
 from aiida_rewire.workflows.protocols import load_protocol
 from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, content_of, find_scf, for_region

@@ -8,8 +8,8 @@ from aiida import orm
 from aiida.engine import calcfunction
 
 from aiida_rewire.data.conductance import ConductanceData
+from aiida_rewire.data.labels import REUSED_FROM
 from aiida_rewire.data.trace import TraceData, TraceRow
-from aiida_rewire.workflows.functions.transmission import REUSED_FROM
 
 
 @calcfunction

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import fields
 from typing import Any
 
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 
 from aiida_rewire.calculations.pwcond_inputs import descending
 from aiida_rewire.data.conductance import ConductanceData
+from aiida_rewire.data.labels import REUSED_FROM, labels_of_snapshot, mismatch_at_ends
 from aiida_rewire.transport.gates import TransmissionGrid
 from aiida_rewire.transport.numerics import ENERGY_NUDGE_EV
-from aiida_rewire.transport.readback import potential_mismatch
 from aiida_rewire.transport.shards import merge_grids
 
 EXIT_NO_GRID = 340
@@ -108,14 +107,6 @@ def _padded(eigenchannels: NDArray[np.float64], width: int) -> NDArray[np.float6
     return np.pad(eigenchannels, ((0, 0), (0, 0), (0, missing)), constant_values=np.nan)
 
 
-FINGERPRINT = "fingerprint"
-REUSED_FROM = "reused_from"
-"""Attributes: the key of equal contacts; the conductance that one was taken over from."""
-
-COUNTS = ("atoms_in_gap", "filament_atoms", "floating_atoms", "clusters")
-"""Descriptors of a contact that are whole numbers, as attributes of its conductance."""
-
-
 @calcfunction
 def store_conductance(
     transmission: orm.ArrayData,
@@ -147,7 +138,7 @@ def store_conductance(
         **{name: transmission.get_array(name) for name in sorted(names)},
         ladder=transmission.base.attributes.get("ladder"),
         potential_mismatch_ev=mismatch_at_ends(left_lead, junction, right_lead),
-        labels={**labels.get_dict(), **_labels_of(snapshots, index, assembly)},
+        labels={**labels.get_dict(), **labels_of_snapshot(snapshots, index, assembly)},
     )
 
 
@@ -178,37 +169,9 @@ def reuse_conductance(
     reused.base.attributes.set_many(
         {
             **labels.get_dict(),
-            **_labels_of(snapshots, index, assembly),
+            **labels_of_snapshot(snapshots, index, assembly),
             REUSED_FROM: conductance.uuid,
             "reuse_distance_a": distance.value,
         }
     )
     return reused
-
-
-def mismatch_at_ends(left_lead: orm.Dict, junction: orm.Dict, right_lead: orm.Dict | None = None) -> float:
-    """Return the larger difference of V - E_F (eV) between junction and leads, from the results of read-backs."""
-    right = left_lead if right_lead is None else right_lead
-    ends = (left_lead["layer_potential_ev"][0], right["layer_potential_ev"][1])
-    return potential_mismatch(ends, tuple(junction["layer_potential_ev"]))
-
-
-def _labels_of(
-    snapshots: orm.TrajectoryData | None, index: orm.Int | None, assembly: orm.Dict | None
-) -> dict[str, Any]:
-    if snapshots is None or index is None or assembly is None:
-        return {}
-    at = index.value
-    coordination = float(snapshots.get_array("bottleneck_coordination")[at])
-    return {
-        "step": int(snapshots.get_array("steps")[at]),
-        "time_ps": float(snapshots.get_array("time_ps")[at]),
-        "voltage_v": float(snapshots.get_array("voltage_v")[at]),
-        "stage": snapshots.base.attributes.get("stages")[at],
-        "min_cut": int(snapshots.get_array("bonds")[at]),
-        "gap_left_a": float(snapshots.get_array("gap_left")[at]),
-        "bottleneck_coordination": None if math.isnan(coordination) else coordination,
-        **{name: int(snapshots.get_array(name)[at]) for name in COUNTS},
-        "atoms_left_out": assembly["atoms_left_out"],
-        FINGERPRINT: assembly[FINGERPRINT],
-    }
