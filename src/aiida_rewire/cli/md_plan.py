@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
+from aiida_rewire.campaign.md_steps import stages_with
 from aiida_rewire.errors import InvalidInput
-from aiida_rewire.md.conditions import LARGEST_TIMESTEP_FS
 from aiida_rewire.workflows.protocols import check_dynamics, load_protocol
 
-LONGEST_PS = 1e6
-SHORTEST_TIMESTEP_FS = 1e-3
 WALL_HOURS = (0.01, 8760.0)
 
 TIPS = ("gap", "base_side", "apex_side", "orientation", "fixed_layers")
@@ -46,8 +43,6 @@ def plan(
         if any(value in given[:place] for place, value in enumerate(given)):
             raise InvalidInput(name, ", ".join(map(str, given)), "given once each", "each makes one run")
     bias = changes.get("bias", own["production"].get("bias", "driver"))
-    if "potential" in changes and bias != "driver":
-        raise InvalidInput("potential", changes["potential"], "left out without the driver", "take --bias driver")
     usual = 0.0 if bias == "none" else own["production"]["voltage_v"]
     runs = []
     for volts, seed in product(voltages or [usual], seeds or [own["production"]["seed"]]):
@@ -67,18 +62,13 @@ def values_of(own: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     InvalidInput
         If a length is out of bounds, or no multiple of the time between frames.
     """
-    conditions = {name: changes[option] for option, name in CONDITIONS.items() if option in changes}
-    production = {**own["production"], **conditions}
-    equilibration = {**own["equilibration"], **conditions}
-    timestep, frame = production["timestep_fs"], production["dump_interval"]
-    if not SHORTEST_TIMESTEP_FS <= timestep <= LARGEST_TIMESTEP_FS:
-        bound = f"from {SHORTEST_TIMESTEP_FS:g} to {LARGEST_TIMESTEP_FS:g} fs"
-        raise InvalidInput("timestep", f"{timestep:g} fs", bound, "the paper uses 1 fs")
-    ps = changes.get("ps", own["production"]["steps"] * own["production"]["timestep_fs"] / 1000)
-    production["steps"] = frame * frames_of(ps, frame * timestep / 1000)
-    steps = own["equilibration"]["steps"] * own["equilibration"]["timestep_fs"] / timestep
-    # its end is a frame, the first under the voltage
-    equilibration["steps"] = frame * math.ceil(steps / frame - 1e-6)
+    equilibration, production = stages_with(
+        own,
+        {name: changes[option] for option, name in CONDITIONS.items() if option in changes},
+        production_ps=changes.get("ps"),
+        names={"timestep_fs": "timestep", "production_ps": "ps"},
+        way_out="change --ps or --timestep",
+    )
     return {
         **own,
         "tips": {**own["tips"], **{key: changes[key] for key in TIPS if key in changes}},
@@ -87,20 +77,6 @@ def values_of(own: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
         "snapshot_interval_ps": changes.get("snapshot_ps", own["snapshot_interval_ps"]),
         "md": {**own["md"], "options": {**own["md"]["options"], **options_of(changes)}},
     }
-
-
-def frames_of(ps: float, frame_ps: float) -> int:
-    """Return into how many times between frames a length divides.
-
-    Raises
-    ------
-    InvalidInput
-        If the length is out of bounds or does not divide.
-    """
-    bound = f"a multiple of the {frame_ps:g} ps between frames, at most {LONGEST_PS:g} ps"
-    if not 0 < ps <= LONGEST_PS or round(ps / frame_ps) < 1 or abs(ps / frame_ps - round(ps / frame_ps)) > 1e-6:
-        raise InvalidInput("ps", f"{ps:g} ps", bound, "change --ps or --timestep")
-    return round(ps / frame_ps)
 
 
 def options_of(changes: Mapping[str, Any]) -> dict[str, Any]:
