@@ -1,0 +1,207 @@
+"""The attempts of a campaign's chains, as the database has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+WORKFLOW = "rewire.chain"
+PROCESS_TYPE = f"aiida.workflows:{WORKFLOW}"
+
+VOID_EXTRA = "rewire_void"
+"""Extra of an attempt that does not count: why it does not."""
+
+SENT_EXTRA = "rewire_sent"
+"""Extra of an attempt whose task the broker has taken, as far as its controller lived to say so."""
+
+SNAPSHOTS_MISSING = 500
+"""Exit status of a chain that ended as it should, but for some of its snapshots."""
+
+TERMINAL = ("finished", "excepted", "killed")
+"""States of AiiDA's processes that have ended."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run of a chain.
+
+    Attributes
+    ----------
+    pk, uuid
+        Of its node.
+    state
+        created, waiting, running or paused; finished (exit status 0), failed (another), killed or excepted.
+    exit_status, exit_message
+        Of a finished or failed one.
+    ctime
+        When it was submitted.
+    ended
+        When it ended; None while it lives.
+    void
+        Why it does not count as an attempt; None if it does.
+    sent
+        Whether its controller saw its task off to the broker.
+    """
+
+    pk: int
+    uuid: str
+    state: str
+    exit_status: int | None
+    exit_message: str | None
+    ctime: datetime
+    ended: datetime | None
+    void: str | None = None
+    sent: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it has not ended."""
+        return self.ended is None
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether nothing of the chain is missing."""
+        return self.state == "finished"
+
+
+@dataclass(frozen=True)
+class End:
+    """How the process of a snapshot ended that gave no conductance.
+
+    Attributes
+    ----------
+    state
+        failed, killed or excepted.
+    exit_status
+        Of a failed one.
+    """
+
+    state: str
+    exit_status: int | None
+
+
+def attempt_label(campaign: str, chain: str) -> str:
+    """Label of the node of a chain's attempt."""
+    return f"{campaign}/{chain}"
+
+
+def like(text: str) -> str:
+    """Return a text as a pattern of SQL's LIKE that matches itself alone."""
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+
+
+def state_of(process_state: str | None, exit_status: int | None, *, paused: bool) -> str:
+    """Return the state of a process in the words of this project.
+
+    Parameters
+    ----------
+    process_state
+        As AiiDA has it; None between the birth of a node and its first state.
+    exit_status
+        Of a process that finished.
+    paused
+        Whether it is marked so.
+    """
+    if process_state == "finished":
+        return "failed" if exit_status else "finished"
+    if process_state in TERMINAL:
+        return str(process_state)
+    if paused:
+        return "paused"
+    return process_state or "created"
+
+
+def attempts_of(
+    campaign: str, *, chain: str | None = None, process_type: str = PROCESS_TYPE, void: bool = False
+) -> dict[str, list[Attempt]]:
+    """Return the attempts of each chain that has any, oldest first.
+
+    One query on the label of nodes, without a join: its cost does not grow with the snapshots.
+
+    Parameters
+    ----------
+    campaign, chain
+        Label of the campaign, and name of the only chain to look for.
+    process_type
+        Of the nodes.
+    void
+        Also return attempts that do not count: stillborn ones and doubles.
+    """
+    from aiida import orm
+
+    prefix = f"{campaign}/"
+    wanted: dict[str, Any] = {"and": [{"like": f"{like(prefix)}%"}, {"!like": f"{like(prefix)}%/%"}]}
+    if chain is not None:
+        wanted = {"==": attempt_label(campaign, chain)}
+    query = orm.QueryBuilder()
+    query.append(
+        orm.WorkChainNode,
+        filters={"label": wanted, "process_type": process_type},
+        project=[
+            *("id", "uuid", "label", "ctime", "mtime", "attributes.process_state", "attributes.exit_status"),
+            *("attributes.exit_message", "attributes.paused", f"extras.{VOID_EXTRA}", f"extras.{SENT_EXTRA}"),
+        ],
+        tag="attempt",
+    )
+    query.order_by({"attempt": {"id": "asc"}})
+    attempts: dict[str, list[Attempt]] = {}
+    for pk, uuid, label, ctime, mtime, state, status, message, paused, why_void, sent in query.iterall():
+        if why_void is not None and not void:
+            continue
+        attempt = Attempt(
+            pk=pk,
+            uuid=uuid,
+            state=state_of(state, status, paused=bool(paused)),
+            exit_status=status,
+            exit_message=message,
+            ctime=ctime,
+            ended=mtime if state in TERMINAL else None,
+            void=why_void,
+            sent=bool(sent),
+        )
+        attempts.setdefault(label.removeprefix(prefix), []).append(attempt)
+    return attempts
+
+
+def failed_snapshots(campaign: str, chains: Mapping[str, int]) -> dict[str, dict[str, End]]:
+    """Return how the snapshots without a conductance ended, by chain and name of the snapshot.
+
+    Parameters
+    ----------
+    campaign
+        Its label.
+    chains
+        Chains to look at, each with the PK of its last attempt: what lies before it counts no more.
+    """
+    from aiida import orm
+    from aiida.plugins import DataFactory
+
+    ends: dict[str, dict[str, End]] = {}
+    for chain, pk in chains.items():
+        prefix = f"{attempt_label(campaign, chain)}/"
+        query = orm.QueryBuilder()
+        query.append(
+            orm.ProcessNode,
+            filters={"label": {"like": f"{like(prefix)}snapshot\\_%"}, "id": {">": pk}},
+            project=["label", "attributes.process_state", "attributes.exit_status"],
+            tag="process",
+        )
+        query.order_by({"process": {"id": "asc"}})
+        # the last process of a snapshot tells: a second way of computing it comes after the first
+        found = {
+            label.removeprefix(prefix): End(state_of(state, status, paused=False), status)
+            for label, state, status in query.iterall()
+            if state in TERMINAL
+        }
+        known = orm.QueryBuilder().append(
+            DataFactory("rewire.conductance"),
+            filters={"attributes.campaign": campaign, "attributes.chain": chain},
+            project="attributes.snapshot",
+        )
+        done = {f"snapshot_{index:04d}" for index in known.all(flat=True) if index is not None}
+        ends[chain] = {
+            name: end for name, end in sorted(found.items()) if end.state != "finished" and name not in done
+        }
+    return ends
