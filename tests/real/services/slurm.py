@@ -1,0 +1,231 @@
+"""A Slurm cluster of one host in a folder: munged, slurmctld and a slurmd for each node."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import secrets
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+from tests.real.services.program import (
+    LOOPBACK,
+    Program,
+    ServiceFailure,
+    account,
+    answers,
+    await_that,
+    find_program,
+    free_ports,
+    own_folder,
+    write_secret,
+)
+
+PACKAGE = "slurm-wlm"
+PARTITION = "test"
+JOBS_TIMEOUT_S = 15.0
+
+CONFIGURATION = """\
+ClusterName=rewire
+SlurmctldHost=localhost({loopback})
+SlurmctldPort={port}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge/socket
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool-%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd-%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SlurmdParameters=config_overrides
+MpiDefault=none
+ReturnToService=2
+KillWait=2
+MessageTimeout=10
+SlurmctldTimeout=600
+SlurmdTimeout=600
+TCPTimeout=2
+SchedulerParameters=batch_sched_delay=0,sched_interval=2
+JobCompType=jobcomp/none
+{accounting}
+NodeName={nodes} NodeHostname=localhost NodeAddr={loopback} Port={node_ports} CPUs={cores} RealMemory=4000
+PartitionName={partition} Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+class Slurm:
+    """A cluster whose clients find it by SLURM_CONF.
+
+    Parameters
+    ----------
+    folder
+        Made by `start`; must not exist.
+    nodes
+        Number of nodes, all of them this host.
+    cores
+        Cores of a node as the scheduler counts them, whatever the host has.
+    accounting
+        What configures the storage of accounting; by default there is none.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        nodes: int = 2,
+        cores: int = 2,
+        accounting: str = "AccountingStorageType=accounting_storage/none",
+    ) -> None:
+        self.folder = folder
+        self.names = [f"n{number}" for number in range(1, nodes + 1)]
+        self.port, *self._node_ports = free_ports(1 + nodes)
+        self._cores = cores
+        self._accounting = accounting
+        self._munge_user = account("munge")
+        self._munged = Program(
+            [
+                find_program("munged", package="munge"),
+                "--foreground",
+                *(f"--socket={folder / 'munge' / 'socket'}", f"--key-file={folder / 'munge' / 'key'}"),
+                *(f"--pid-file={folder / 'munge' / 'pid'}", f"--seed-file={folder / 'munge' / 'seed'}"),
+                f"--log-file={folder / 'munge' / 'log'}",
+            ],
+            folder=folder,
+            log=folder.with_name(f"{folder.name}.log"),
+            user=self._munge_user,
+        )
+        self._controller = self._program("slurmctld", "-D", "-i")
+        self._daemons = [self._program("slurmd", "-D", "-N", name) for name in self.names]
+
+    def _program(self, name: str, *arguments: str) -> Program:
+        return Program(
+            [find_program(name, package=PACKAGE), *arguments, "-f", str(self.configuration)],
+            folder=self.folder,
+            log=self.folder.with_name(f"{self.folder.name}.log"),
+            environment=self.environment,
+        )
+
+    @property
+    def configuration(self) -> Path:
+        """The file that clients read."""
+        return self.folder / "slurm.conf"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """By which clients find the cluster."""
+        return {"SLURM_CONF": str(self.configuration)}
+
+    def start(self) -> None:
+        """Start the cluster; its nodes are idle afterwards.
+
+        Raises
+        ------
+        ServiceFailure
+            If a part does not start.
+        """
+        self.folder.mkdir(mode=0o755)
+        (self.folder / "state").mkdir(mode=0o700)
+        munge = own_folder(self.folder / "munge", self._munge_user)
+        write_secret(munge / "key", secrets.token_bytes(128), self._munge_user)
+        munge.chmod(0o755)  # the socket is for everybody
+        self.configuration.write_text(
+            CONFIGURATION.format(
+                loopback=LOOPBACK,
+                port=self.port,
+                user=psutil.Process().username(),
+                folder=self.folder,
+                accounting=self._accounting,
+                nodes=f"n[1-{len(self.names)}]",
+                node_ports=f"[{self._node_ports[0]}-{self._node_ports[-1]}]",
+                cores=self._cores,
+                partition=PARTITION,
+            )
+        )
+        self._munged.start((munge / "socket").exists)
+        self.start_controller()
+        for daemon, port in zip(self._daemons, self._node_ports, strict=True):
+            daemon.start(functools.partial(answers, port))
+        await_that(self.is_idle, "all nodes are idle", 30)
+
+    def client(self, name: str, *arguments: str) -> str:
+        """Run a program of Slurm and return what it prints.
+
+        Raises
+        ------
+        ServiceFailure
+            If it fails.
+        """
+        done = subprocess.run(
+            [find_program(name, package="slurm-client"), *arguments],
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode:
+            raise ServiceFailure(f"{name} {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def is_idle(self) -> bool:
+        """Whether no node has anything to do."""
+        states = self.client("sinfo", "--noheader", "--Node", "--format=%T").split()
+        return states == ["idle"] * len(self.names)
+
+    def jobs(self) -> dict[str, str]:
+        """Return the state of each job that has not ended, by its number."""
+        return dict(line.split() for line in self.client("squeue", "--noheader", "--format=%i %T").splitlines())
+
+    def cancel(self, job: str) -> None:
+        """Cancel a job, as somebody might."""
+        self.client("scancel", job)
+
+    def start_controller(self) -> None:
+        """Start the controller, or start it again: it knows its jobs."""
+        self._controller.start(self.answers)
+
+    def stop_controller(self) -> None:
+        """Stop the controller: jobs run on, and nobody can be asked about them."""
+        self._controller.stop()
+
+    def answers(self) -> bool:
+        """Whether the controller answers."""
+        if not answers(self.port):
+            return False
+        try:
+            self.client("scontrol", "ping")
+        except ServiceFailure:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Cancel all jobs and stop the cluster."""
+        if self._controller.runs:
+            with contextlib.suppress(ServiceFailure, subprocess.TimeoutExpired):
+                self.client("scancel", "--full", "--signal=KILL", *self.jobs())
+                self.client("scancel", *self.jobs())
+                await_that(self.is_idle, "all jobs have ended", JOBS_TIMEOUT_S)
+        self._controller.stop()
+        for daemon in self._daemons:
+            daemon.stop()
+        self.kill_jobs()
+        self._munged.stop()
+
+    def kill_jobs(self) -> None:
+        """Kill what jobs may have left running."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                of_job = process.environ()
+                if of_job.get("SLURM_CONF") == str(self.configuration) and "SLURM_JOB_ID" in of_job:
+                    process.send_signal(signal.SIGKILL)
