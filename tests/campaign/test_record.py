@@ -105,19 +105,19 @@ print(group.pk, created)
 """
 
 
-def test_four_people_at_once_make_one_group(aiida_profile: Any, request: pytest.FixtureRequest) -> None:
+def test_two_people_at_once_make_one_group(aiida_profile: Any, request: pytest.FixtureRequest) -> None:
     label = make_spec().label
     arguments = [sys.executable, "-c", RECORD, str(request.path.parent), aiida_profile.name, label]
-    people = [subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    people = [subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for person in people:
         assert person.stdout is not None
         assert person.stdout.readline() == "ready\n"
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(2) as pool:
         said = [out for out, _ in pool.map(lambda person: person.communicate("go\n"), people)]
     get_manager().get_profile_storage().get_session().rollback()
     pks, created = zip(*(line.split() for line in said), strict=True)
     assert len(set(pks)) == 1
-    assert sorted(created) == ["False", "False", "False", "True"]
+    assert sorted(created) == ["False", "True"]
     assert groups_of(label) == 1
 
 

@@ -14,7 +14,7 @@ VOID_EXTRA = "rewire_void"
 """Extra of an attempt that does not count: why it does not."""
 
 SENT_EXTRA = "rewire_sent"
-"""Extra of an attempt whose task the broker has taken, as far as its controller lived to say so."""
+"""Extra of an attempt whose task the broker has taken, if its controller lived to say so: the slots it may hold."""
 
 SNAPSHOTS_MISSING = 500
 """Exit status of a chain that ended as it should, but for some of its snapshots."""
