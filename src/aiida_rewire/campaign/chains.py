@@ -12,7 +12,7 @@ from typing import Any
 from aiida_rewire.campaign.md_steps import stages_with
 from aiida_rewire.campaign.slots import snapshots_in
 from aiida_rewire.campaign.source import Place
-from aiida_rewire.campaign.specification import CampaignSpec, EnergyRange, JobResources
+from aiida_rewire.campaign.specification import CampaignSpec, EnergyRange, JobResources, Reuse, Tips
 from aiida_rewire.workflows.protocols import load_protocol
 
 __all__ = ["Chain", "chains_of", "common_values", "name_of", "snapshots_in", "values_with"]
@@ -25,8 +25,7 @@ PLAIN_OPTIONS = {"account": "account", "partition": "queue_name", "qos": "qos"}
 """Field of the resources: option of AiiDA."""
 
 SETS: Mapping[Place, tuple[Place, ...]] = {
-    **{("tips", name): (("tips", name),) for name in ("gap", "base_side", "apex_side", "orientation")},
-    **{("tips", name): (("tips", name),) for name in ("fixed_layers", "lattice_constant")},
+    **{("tips", name): (("tips", name),) for name in Tips.model_fields},
     **{("md", name): tuple((stage, name) for stage in STAGES) for name in CONDITIONS},
     ("md", "voltages"): (("production", "voltage_v"),),
     ("md", "seeds"): tuple((stage, "seed") for stage in STAGES),
@@ -35,7 +34,7 @@ SETS: Mapping[Place, tuple[Place, ...]] = {
     ("snapshots", "interval_ps"): (("snapshot_interval_ps",),),
     **{("snapshots", name): ((name,),) for name in ("lanes", "warm_start", "one_job")},
     ("energies",): (("pwcond", "energies"),),
-    **{("reuse", name): (("reuse", name),) for name in ("contacts", "leads", "dynamics")},
+    **{("reuse", name): (("reuse", name),) for name in Reuse.model_fields},
     **{
         ("resources", step, name): ((step, "options", option),)
         for step in STEPS
@@ -124,7 +123,7 @@ def common_values(spec: CampaignSpec) -> dict[str, Any]:
         "tips": {**own["tips"], **given(spec.tips)},
         "equilibration": equilibration,
         "production": production,
-        "reuse": {**own.get("reuse", {}), **given(spec.reuse)},
+        "reuse": {**own["reuse"], **given(spec.reuse)},
     }
     for name, value in given(spec.snapshots).items():
         values["snapshot_interval_ps" if name == "interval_ps" else name] = value
@@ -142,6 +141,15 @@ def given(section: Any) -> dict[str, Any]:
     return {name: value for name, value in section.model_dump().items() if value is not None}
 
 
+def ranks_in(options: Mapping[str, Any]) -> int:
+    """Return on how many MPI ranks a job with these options of AiiDA runs."""
+    if not options.get("withmpi", True):
+        return 1
+    resources = options["resources"]
+    each = resources.get("num_machines", 1) * resources.get("num_mpiprocs_per_machine", 1)
+    return int(resources.get("tot_num_mpiprocs") or each)
+
+
 def options_with(own: Mapping[str, Any], wanted: JobResources) -> dict[str, Any]:
     """Return options of AiiDA's jobs with the resources that the file asks for."""
     options = dict(own)
@@ -152,7 +160,7 @@ def options_with(own: Mapping[str, Any], wanted: JobResources) -> dict[str, Any]
         if wanted.ranks is not None:
             resources["num_mpiprocs_per_machine"] = wanted.ranks
         options["resources"] = resources
-        options["withmpi"] = resources.get("num_machines", 1) * resources.get("num_mpiprocs_per_machine", 1) > 1
+        options["withmpi"] = ranks_in({"resources": resources, "withmpi": True}) > 1
     if wanted.walltime_h is not None:
         options["max_wallclock_seconds"] = round(wanted.walltime_h * 3600)
     for name, option in PLAIN_OPTIONS.items():

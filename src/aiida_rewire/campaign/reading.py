@@ -111,7 +111,7 @@ def spec_of(text: str, name: str) -> CampaignSpec:
     spec, wrong = _validated(source.values)
     problems += wrong
     if spec is not None:
-        problems += chain_problems(spec, {problem.place for problem in problems})
+        problems += chain_problems(spec, {problem.place for problem in wrong})
     if spec is None or problems:
         problems.sort(key=lambda problem: problem.line or source.line_of(problem.place))
         raise CampaignErrors([source.message(problem) for problem in problems], problems, source, spec)
@@ -171,7 +171,8 @@ def spec_from_record(values: Mapping[str, Any]) -> CampaignSpec:
 
 def digest_of(spec: CampaignSpec) -> str:
     """Return a SHA-256 that is the same for files that mean the same, whatever their order and comments."""
-    values = spec.model_dump(mode="json")
+    # without defaults, so that a field that comes with another version changes nothing
+    values = spec.model_dump(mode="json", exclude_defaults=True)
     for name in ("voltages", "seeds"):
         values["md"][name] = sorted(values["md"][name], key=json.dumps)
     text = json.dumps(_canonical(values), sort_keys=True, separators=(",", ":"), ensure_ascii=True)

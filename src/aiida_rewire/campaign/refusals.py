@@ -6,20 +6,19 @@ from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import Any
 
 from aiida_rewire.bias.voltage import VoltageSchedule
-from aiida_rewire.campaign.chains import SETS, common_values, name_of, values_with
+from aiida_rewire.campaign.chains import SETS, common_values, name_of, ranks_in, values_with
 from aiida_rewire.campaign.slots import jobs_of_snapshot
 from aiida_rewire.campaign.source import Place, Problem, dotted, shown
 from aiida_rewire.campaign.specification import CampaignSpec, EnergyRange
 from aiida_rewire.campaign.wording import nearest, refusal
 from aiida_rewire.errors import InvalidInput
+from aiida_rewire.md.conditions import MdConditions
 from aiida_rewire.transport.energies import check_fermi_energy, energy_range
+from aiida_rewire.transport.parallel import check_ranks
 from aiida_rewire.workflows.protocols import check_protocol
 
 ROUNDS = 200
 OVERRIDES = "overrides"
-ONLY_HERE = (("tips",), ("snapshots",), ("reuse",), ("energies",))
-"""What the file has a place for is not overridden as well, given or not."""
-
 PLACES: Mapping[str, Place] = {
     "voltage_v": ("md", "voltages"),
     "seed": ("md", "seeds"),
@@ -29,6 +28,7 @@ PLACES: Mapping[str, Place] = {
     "snapshot_interval_ps": ("snapshots", "interval_ps"),
     "lanes": ("snapshots", "lanes"),
     "energies": ("energies",),
+    "ranks": ("resources", "pwcond", "ranks"),
     **{place[-1]: place for place in SETS if place[0] in ("tips", "md", "snapshots")},  # type: ignore[misc]
 }
 """Where the file says what the protocol knows by another name."""
@@ -83,13 +83,13 @@ def _repetitions(spec: CampaignSpec, wrong: Collection[Place]) -> Iterator[Probl
 
 
 def _conflicts(spec: CampaignSpec) -> Iterator[Problem]:
-    """Yield the overrides of what the file has a place for."""
+    """Yield the overrides of what the file has a place for: one of its own, or one that is given."""
     leaves = dict(_leaves(spec.overrides, ()))
     values = spec.model_dump()
     for path, value in leaves.items():
         for place, targets in SETS.items():
-            touched = any(path == target[: len(path)] or target == path[: len(target)] for target in targets)
-            alone = (len(targets) == 1 and place[0] != "resources") or place[1:] == ("seeds",)
+            touched = any(target == path[: len(target)] for target in targets)
+            alone = (len(targets) == 1 and place[0] != "resources") or place == ("md", "seeds")
             if touched and (alone or _at(values, place) not in (None, [])):
                 bound = f"left out, since {dotted(place)} is for it"
                 yield refusal((OVERRIDES, *path), shown(value), bound, "say it there")
@@ -98,7 +98,7 @@ def _conflicts(spec: CampaignSpec) -> Iterator[Problem]:
 
 def _leaves(values: Mapping[str, Any], path: Place) -> Iterator[tuple[Place, Any]]:
     for key, value in values.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping):
             yield from _leaves(value, (*path, key))
         else:
             yield (*path, key), value
@@ -119,6 +119,7 @@ def _first_common_refusal(spec: CampaignSpec) -> Problem | None:
     try:
         values = values_with(common_values(spec), 0.0, 1)
         jobs_of_snapshot(values)
+        check_ranks(ranks_in(values["pwcond"]["options"]), values["pwcond"]["shards_per_job"])
         check_protocol(values)
     except InvalidInput as error:
         return _placed(error, spec)
@@ -126,14 +127,14 @@ def _first_common_refusal(spec: CampaignSpec) -> Problem | None:
 
 
 def _voltage_and_seed_problems(spec: CampaignSpec) -> list[Problem]:
-    """Ask for each voltage and each seed, whose bounds do not depend on each other."""
+    """Ask for each voltage and each seed; their bounds depend neither on each other nor on the tips."""
     common = common_values(spec)
     problems = []
     for name, values in (("voltages", spec.md.voltages), ("seeds", spec.md.seeds)):
         for position, value in enumerate(values):
             voltage, seed = (value, 1) if name == "voltages" else (0.0, value)
             try:
-                check_protocol(values_with(common, voltage, seed))
+                MdConditions.from_mapping(values_with(common, voltage, seed)["production"])
             except InvalidInput as error:
                 problems.append(refusal(("md", name, position), error.value, error.bound, error.way_out))
     return problems
@@ -142,11 +143,9 @@ def _voltage_and_seed_problems(spec: CampaignSpec) -> list[Problem]:
 def _placed(error: InvalidInput, spec: CampaignSpec) -> Problem:
     """Find the place in the file from which a refusal by the protocol comes."""
     if error.name == OVERRIDES:
-        path = str(error.value).split(".")
-        known = error.bound.rpartition(": ")[2].split(", ")
-        return refusal(
-            (OVERRIDES, *path), shown(_at(spec.overrides, tuple(path))), error.bound, nearest(path[-1], known)
-        )
+        path = tuple(str(error.value).split("."))
+        meant = nearest(path[-1], error.bound.rpartition(": ")[2].split(", "))
+        return refusal((OVERRIDES, *path), shown(_at(spec.overrides, path)), error.bound, meant)
     if error.name.startswith(f"{OVERRIDES}."):
         return refusal(tuple(error.name.split(".")), error.value, error.bound, error.way_out)
     values = spec.model_dump()

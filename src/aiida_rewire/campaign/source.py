@@ -19,6 +19,7 @@ Place = tuple[str | int, ...]
 
 LARGEST_BYTES = 1_000_000
 DEEPEST = 20
+MOST_VALUES = 25_000
 MOST_DIGITS = 18
 LONGEST_SHOWN = 60
 
@@ -91,7 +92,8 @@ class Source:
 
     def message(self, problem: Problem) -> str:
         """Return a problem as a line that an editor can follow."""
-        return f"{self.name}:{problem.line or self.line_of(problem.place)}: {problem.text}"
+        line = problem.line or self.line_of(problem.place)
+        return f"{self.name}:{line}: {' '.join(problem.text.split())}"
 
 
 def dotted(place: Place) -> str:
@@ -174,6 +176,7 @@ class _Reader:
         self.events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)
         self.lines: dict[Place, int] = {}
         self.repeated: list[Problem] = []
+        self.count = 0
 
     def read(self) -> Any:
         """Return the values of the only document."""
@@ -192,6 +195,9 @@ class _Reader:
         """Return the value that begins with an event."""
         line = _line(event)
         self.lines[place] = line
+        self.count += 1
+        if self.count > MOST_VALUES:
+            raise BadSource(line, f"more than {MOST_VALUES} values; make several campaigns of it")
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise BadSource(line, "an anchor (&) or alias (*): must be left out; write the value where it belongs")
         if event.tag is not None:

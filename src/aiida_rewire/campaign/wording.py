@@ -40,12 +40,15 @@ UNITS = {
     "GB": {"GB": 1.0, "MB": 1e-3, "TB": 1e3, "G": 1.0, "M": 1e-3, "T": 1e3},
 }
 """What people write in the place of a number, in the unit that the field wants."""
+LONGEST = 120
 WITH_UNIT = re.compile(r"\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([^\W\d_]+)\s*")
 
 
 def refusal(place: Place, value: Any, bound: str, way_out: str) -> Problem:
-    """Return a problem in the house's form."""
-    return Problem(place, str(InvalidInput(dotted(place), value, bound, way_out)))
+    """Return a problem in the house's form; a long value is cut."""
+    text = str(value)
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return Problem(place, str(InvalidInput(dotted(place), text, bound, way_out)))
 
 
 def problems_of(error: ValidationError, values: Any, model: type[BaseModel]) -> list[Problem]:
