@@ -185,7 +185,7 @@ def test_limits_retries_resources_and_description_may_be_amended() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"md": {"voltages": [2.0, 5.0], "seeds": [1]}}, ["md = without 8V-s1", "campaign kill LABEL CHAIN"]),
+        ({"md": {"voltages": [2.0, 5.0], "seeds": [1]}}, ["md = without 8V-s1", "campaign kill LABEL --chain NAME"]),
         (
             {"md": {"voltages": [2.0, 8.0], "seeds": [1], "temperature_k": 700.0}},
             ["md.temperature_k = 700.0", "from None to 700.0 would change the chains 2V-s1, 8V-s1", "another label"],

@@ -112,7 +112,7 @@ def check_amendment(old: CampaignSpec, new: CampaignSpec) -> Changes:
             "md",
             f"without {listed(changes.removed)}",
             "a list of all chains that are recorded, and of new ones",
-            "`aiida-rewire campaign kill LABEL CHAIN` ends a chain; its results stay",
+            "`aiida-rewire campaign kill LABEL --chain NAME` ends a chain; its results stay",
         )
     if changes.values:
         fields = [f"{name} from {brief(old)} to {brief(new)}" for name, old, new in changes.values]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -165,43 +165,38 @@ def attempts_of(
     return attempts
 
 
-def failed_snapshots(campaign: str, chains: Mapping[str, int]) -> dict[str, dict[str, End]]:
-    """Return how the snapshots without a conductance ended, by chain and name of the snapshot.
+def failed_snapshots(campaign: str, chain: str, attempts: Sequence[Attempt]) -> dict[int, dict[str, End]]:
+    """Return how snapshots ended without a conductance, by the PK of the attempt and the name of the snapshot.
 
     Parameters
     ----------
-    campaign
-        Its label.
-    chains
-        Chains to look at, each with the PK of its last attempt: what lies before it counts no more.
+    campaign, chain
+        Label and name.
+    attempts
+        All attempts of the chain, oldest first; when one begins, all below the one before has ended.
     """
-    from aiida import orm
-    from aiida.plugins import DataFactory
+    from bisect import bisect
 
-    ends: dict[str, dict[str, End]] = {}
-    for chain, pk in chains.items():
-        prefix = f"{attempt_label(campaign, chain)}/"
-        query = orm.QueryBuilder()
-        query.append(
-            orm.ProcessNode,
-            filters={"label": {"like": f"{like(prefix)}snapshot\\_%"}, "id": {">": pk}},
-            project=["label", "attributes.process_state", "attributes.exit_status"],
-            tag="process",
-        )
-        query.order_by({"process": {"id": "asc"}})
-        # the last process of a snapshot tells: a second way of computing it comes after the first
-        found = {
-            label.removeprefix(prefix): End(state_of(state, status, paused=False), status)
-            for label, state, status in query.iterall()
-            if state in TERMINAL
-        }
-        known = orm.QueryBuilder().append(
-            DataFactory("rewire.conductance"),
-            filters={"attributes.campaign": campaign, "attributes.chain": chain},
-            project="attributes.snapshot",
-        )
-        done = {f"snapshot_{index:04d}" for index in known.all(flat=True) if index is not None}
-        ends[chain] = {
-            name: end for name, end in sorted(found.items()) if end.state != "finished" and name not in done
-        }
-    return ends
+    from aiida import orm
+
+    prefix = f"{attempt_label(campaign, chain)}/"
+    query = orm.QueryBuilder()
+    query.append(
+        orm.ProcessNode,
+        filters={"label": {"like": f"{like(prefix)}snapshot\\_%"}},
+        project=["id", "label", "attributes.process_state", "attributes.exit_status"],
+        tag="process",
+    )
+    query.order_by({"process": {"id": "asc"}})
+    begins = [attempt.pk for attempt in attempts]
+    ends: dict[int, dict[str, End]] = {pk: {} for pk in begins}
+    for pk, label, state, status in query.iterall():
+        position = bisect(begins, pk) - 1
+        if position >= 0 and state in TERMINAL:
+            # the last process of a snapshot tells: a second way of computing it comes after the first
+            end = End(state_of(state, status, paused=False), status)
+            ends[begins[position]][label.removeprefix(prefix)] = end
+    return {
+        pk: {name: end for name, end in sorted(found.items()) if end.state != "finished"}
+        for pk, found in ends.items()
+    }

@@ -15,27 +15,22 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.campaign.acting import act_on_process, mark_as_sent
-from aiida_rewire.campaign.attempts import SNAPSHOTS_MISSING, Attempt, End, attempts_of, failed_snapshots
-from aiida_rewire.campaign.chains import Chain, chains_of
-from aiida_rewire.campaign.decisions import LOST_AFTER_S, Decision, Need, Situation, Start, counted, decide
+from aiida_rewire.campaign.attempts import attempts_of
+from aiida_rewire.campaign.decisions import Decision, Situation, Start, counted, decide
 from aiida_rewire.campaign.extras import change_extras, read_extras
 from aiida_rewire.campaign.launching import ChainWorkflow
 from aiida_rewire.campaign.lock import ControllerLock, lock_of
 from aiida_rewire.campaign.members import add_members
+from aiida_rewire.campaign.observing import Observer
 from aiida_rewire.campaign.outages import (
     begin_anew,
     broker_mark,
-    daemon_slots,
     passing_errors,
     reset_broker,
     reset_connections,
     what_is_away,
 )
 from aiida_rewire.campaign.outcomes import Outcome, Standing
-from aiida_rewire.campaign.processes import living_of
-from aiida_rewire.campaign.reading import spec_from_record
-from aiida_rewire.campaign.specification import CampaignSpec
-from aiida_rewire.campaign.tasks import tasks_there
 
 if TYPE_CHECKING:
     from aiida import orm
@@ -79,23 +74,12 @@ class Controller:
         workflow: ChainWorkflow | None = None,
         stop: threading.Event | None = None,
     ) -> None:
-        self._pk = group.pk
+        self._observer = Observer(group, workflow or ChainWorkflow())
         self._say = say
         self._interval_s = interval_s
-        self._workflow = workflow or ChainWorkflow()
         self._stop = stop or threading.Event()
         self._lock: ControllerLock = lock_of(group.uuid)
         self._mark = broker_mark()
-        self._spec: CampaignSpec | None = None
-        self._digest = ""
-        self._chains: dict[str, Chain] = {}
-        self._needs: list[Need] = []
-        # what was seen before, to tell what lasts from what passes, and what is new from what was said
-        self._missing: dict[int, list[End]] = {}
-        self._refused: dict[str, str] = {}
-        self._first_without_task: dict[int, float] = {}
-        self._first_paused: dict[int, float] = {}
-        self._last_queue_look = -LOST_AFTER_S
         self._last_members = -MEMBERS_EVERY_S
         self._outcomes: dict[str, tuple[Outcome, int]] | None = None
         self._said: set[str] = set()
@@ -143,7 +127,7 @@ class Controller:
             If the lock is no longer ours.
         """
         begin_anew()
-        situation = self.look()
+        situation = self._observer.look()
         decision = decide(situation)
         self._tell(decision, situation)
         for action in decision.actions:
@@ -159,95 +143,27 @@ class Controller:
             elif (said := act_on_process(action)) is not None:
                 self._say_once(said)
         if time.monotonic() - self._last_members > MEMBERS_EVERY_S or decision.over:
-            add_members(self._group(), process_type=self._workflow.process_type)
+            add_members(self._observer.group(), process_type=self._observer.workflow.process_type)
             self._last_members = time.monotonic()
         begin_anew()
         return decision
 
-    def look(self) -> Situation:
-        """Gather what a decision rests on."""
-        extras = read_extras(self._group())
-        spec = self._read_spec(extras)
-        attempts = attempts_of(spec.label, process_type=self._workflow.process_type)
-        living, elsewhere = living_of(spec.label, process_type=self._workflow.process_type)
-        slots = daemon_slots()
-        queue_look = any(process.state == "created" and process.age_s > LOST_AFTER_S for process in living)
-        queue_look &= time.monotonic() - self._last_queue_look > LOST_AFTER_S
-        tasks = tasks_there(look_into_queue=queue_look) if slots is not None else None
-        if queue_look and tasks is not None:
-            self._last_queue_look = time.monotonic()
-        if slots is None:
-            self._first_without_task = {}
-        if tasks is not None:
-            lacking = {process.pk for process in living} - tasks.pks
-            self._first_without_task = since(self._first_without_task, lacking)
-        self._first_paused = since(self._first_paused, {process.pk for process in living if process.paused})
-        return Situation(
-            chains=self._needs,
-            attempts=attempts,
-            living=living,
-            missing=self._missing_of(spec.label, attempts),
-            active_chains=spec.limits.active_chains,
-            active_jobs=spec.limits.active_jobs,
-            automatic=spec.retries.attempts - 1,
-            granted=extras.get("granted_retries", {}),
-            paused=bool(extras.get("paused")),
-            paused_chains=frozenset(extras.get("paused_chains", ())),
-            killed_chains=frozenset(extras.get("killed_chains", ())),
-            refused_chains=frozenset(self._refused),
-            slots=None if slots is None else max(slots - elsewhere, 0),
-            tasks=tasks,
-            without_task_s=lasting(self._first_without_task),
-            paused_s=lasting(self._first_paused),
-        )
-
-    def _read_spec(self, extras: dict[str, Any]) -> CampaignSpec:
-        if self._spec is None or extras["digest"] != self._digest:
-            self._spec = spec_from_record(extras["spec"])
-            self._digest = extras["digest"]
-            chains = chains_of(self._spec)
-            self._chains = {chain.name: chain for chain in chains}
-            self._needs = [
-                Need(
-                    chain.name,
-                    self._workflow.jobs(self._spec, chain.values),
-                    self._workflow.slots(chain.values),
-                )
-                for chain in chains
-            ]
-            self._refused = {}
-        return self._spec
-
-    def _missing_of(self, label: str, attempts: dict[str, list[Attempt]]) -> dict[int, list[End]]:
-        """Return how the missing snapshots of attempts ended; of an attempt that ended this changes no more."""
-        ended = {
-            chain: those[-1].pk
-            for chain, those in attempts.items()
-            if those[-1].exit_status == SNAPSHOTS_MISSING and those[-1].pk not in self._missing
-        }
-        if ended:
-            for chain, ends in failed_snapshots(label, ended).items():
-                self._missing[ended[chain]] = list(ends.values())
-        return self._missing
-
     def _start(self, start: Start) -> None:
-        spec = self._spec
-        if spec is None:
-            raise RuntimeError("nothing is started before the specification is read")
+        observer = self._observer
+        workflow, spec, chain = observer.workflow, observer.spec, observer.chains[start.chain]
         begin_anew()
-        there = attempts_of(spec.label, chain=start.chain, process_type=self._workflow.process_type)
-        if tuple(attempt.pk for attempt in there.get(start.chain, ())) != start.earlier:
-            self._say_once(f"{start.chain}: another attempt appeared; nothing is submitted")
+        there = attempts_of(spec.label, chain=chain.name, process_type=workflow.process_type)
+        if tuple(attempt.pk for attempt in there.get(chain.name, ())) != start.earlier:
+            self._say_once(f"{chain.name}: another attempt appeared; nothing is submitted")
             return
-        chain = self._chains[start.chain]
         try:
-            pk = self._workflow.submit(spec, chain, start.earlier)
+            pk = workflow.submit(spec, chain, start.earlier)
         except ValueError as error:
-            self._refused[start.chain] = " ".join(str(error).split())
-            self._say(f"{start.chain}: not submitted: {self._refused[start.chain]}")
+            observer.refused[chain.name] = " ".join(str(error).split())
+            self._say(f"{chain.name}: not submitted: {observer.refused[chain.name]}")
             return
-        mark_as_sent(pk, self._workflow.slots(chain.values))
-        self._say(f"{start.chain}: attempt {start.number} submitted as <{pk}>")
+        mark_as_sent(pk, observer.needs[chain.name].slots)
+        self._say(f"{chain.name}: attempt {start.number} submitted as <{pk}>")
 
     def _tell(self, decision: Decision, situation: Situation) -> None:
         """Say what changed since the last look."""
@@ -256,7 +172,8 @@ class Controller:
             self._say(f"{counted(len(outcomes), 'chain', 'chains')}: {summary_of(decision, situation)}")
         else:
             for name, standing in decision.standings.items():
-                if self._outcomes.get(name, (None, 0)) != outcomes[name] and standing.outcome is not Outcome.LIVE:
+                changed = self._outcomes.get(name, (None, 0)) != outcomes[name]
+                if changed and standing.last is not None and standing.outcome is not Outcome.LIVE:
                     self._say(f"{name}: {ending_of(standing)}")
         self._outcomes = outcomes
         notes = decision.notes if situation.slots is not None else (NO_DAEMON, *decision.notes)
@@ -266,12 +183,6 @@ class Controller:
         if NO_DAEMON in self._notes and NO_DAEMON not in notes:
             self._say("the daemon runs")
         self._notes = notes
-
-    def _group(self) -> orm.Group:
-        """Return the group, fresh: one that was loaded before a connection was lost may be of no use."""
-        from aiida import orm
-
-        return orm.load_group(self._pk)
 
     def _say_once(self, text: str) -> None:
         if len(self._said) > MOST_SAID:
@@ -285,7 +196,7 @@ class Controller:
         waits = False
         while not self._lock.acquire():
             if not waits:
-                whose = holder_text(read_extras(self._group()).get("controller"))
+                whose = holder_text(read_extras(self._observer.group()).get("controller"))
                 self._say(f"another controller runs this campaign{whose}: waiting for it to end")
                 waits = True
             if self._stop.wait(LOCK_EVERY_S):
@@ -298,13 +209,13 @@ class Controller:
             "user": getpass.getuser(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        change_extras(self._group(), lambda extras: {**extras, "controller": mine})
+        change_extras(self._observer.group(), lambda extras: {**extras, "controller": mine})
 
     def _leave(self) -> None:
         """Give the lock back."""
         if self._lock.is_held():
             try:
-                change_extras(self._group(), without_controller)
+                change_extras(self._observer.group(), without_controller)
             except passing_errors():
                 self._reset()
         self._lock.release()
@@ -319,7 +230,7 @@ class Controller:
         finished = [name for name, one in decision.standings.items() if one.outcome is Outcome.FINISHED]
         for name, standing in decision.standings.items():
             if standing.outcome is not Outcome.FINISHED:
-                self._say(f"{name}: {self._refused.get(name) or ending_of(standing)}")
+                self._say(f"{name}: {self._observer.refused.get(name) or ending_of(standing)}")
         self._leave()
         chains = counted(len(decision.standings), "chain", "chains")
         self._say(f"the campaign is at its end: {len(finished)} of {chains} finished")
@@ -336,18 +247,6 @@ def holder_text(holder: dict[str, Any] | None) -> str:
 def without_controller(extras: dict[str, Any]) -> dict[str, Any]:
     """Return extras without what tells of a controller."""
     return {name: value for name, value in extras.items() if name != "controller"}
-
-
-def since(before: dict[int, float], now: set[int]) -> dict[int, float]:
-    """Return since when each of these is seen, by the clock that never goes back."""
-    clock = time.monotonic()
-    return {pk: before.get(pk, clock) for pk in now}
-
-
-def lasting(first: dict[int, float]) -> dict[int, float]:
-    """Return for how long each is seen, s."""
-    clock = time.monotonic()
-    return {pk: clock - seen for pk, seen in first.items()}
 
 
 def ending_of(standing: Standing) -> str:

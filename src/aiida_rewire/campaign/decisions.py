@@ -235,6 +235,8 @@ def care(situation: Situation) -> list[Action]:
         if lost is not None:
             actions += lost
             continue
+        if not process.has_checkpoint:
+            continue
         if killed:
             # what a parent called ends with it; what it cannot reach is the next round's
             if process.parent not in alive:

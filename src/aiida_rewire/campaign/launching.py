@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from aiida_rewire.campaign.attempts import PROCESS_TYPE, WORKFLOW, attempt_label
 from aiida_rewire.campaign.chains import Chain
-from aiida_rewire.campaign.slots import dft_jobs_at_once, jobs_at_once, slots_of_chain
+from aiida_rewire.campaign.computers import jobs_by_computer
+from aiida_rewire.campaign.decisions import Need
+from aiida_rewire.campaign.ingredients import load_force_field, load_pseudo
+from aiida_rewire.campaign.slots import slots_of_chain
 from aiida_rewire.campaign.specification import CampaignSpec
 from aiida_rewire.errors import InvalidInput
-
-SYMBOL = "Ag"
 
 
 class ChainWorkflow:
@@ -45,10 +46,8 @@ class ChainWorkflow:
 
         Raises
         ------
-        InvalidInput
-            If codes, pseudopotential or force field are not there.
         ValueError
-            If the workflow refuses its inputs.
+            If codes, pseudopotential or force field are not there, or if the workflow refuses its inputs.
         """
         from aiida import orm
         from aiida.plugins import WorkflowFactory
@@ -56,8 +55,8 @@ class ChainWorkflow:
         workflow = WorkflowFactory(WORKFLOW)
         builder = workflow.get_builder_from_values(
             codes_of(spec),
-            force_field_of(spec),
-            pseudo_of(spec),
+            load_force_field(spec.force_field),
+            load_pseudo(spec.pseudo_family),
             chain.values,
             protocol=spec.protocol,
             labels={"campaign": spec.label, "chain": chain.name, "pseudo_family": spec.pseudo_family},
@@ -67,24 +66,32 @@ class ChainWorkflow:
         pk: int = workflow.launch(builder).pk
         return pk
 
-    def jobs(self, spec: CampaignSpec, values: Mapping[str, Any]) -> dict[str, int]:
-        """Return how many jobs a chain has at a time at most, by computer.
+    def needs(self, spec: CampaignSpec, chains: Sequence[Chain]) -> list[Need]:
+        """Return what each chain asks for while it is active.
 
         Parameters
         ----------
         spec
             The campaign.
-        values
-            Of the protocol.
+        chains
+            Its chains.
         """
-        md, dft = (code.rpartition("@")[2] for code in (spec.codes.md, spec.codes.pw))
-        if md == dft:
-            return {md: jobs_at_once(values)}
-        return {md: 1, dft: dft_jobs_at_once(values)}
+        md, dft = (computer_of(code) for code in (spec.codes.md, spec.codes.pw))
+        return [
+            Need(chain.name, jobs_by_computer(md, dft, chain.values), slots_of_chain(chain.values))
+            for chain in chains
+        ]
 
-    def slots(self, values: Mapping[str, Any]) -> int:
-        """Return how many slots of the daemon a chain holds at most."""
-        return slots_of_chain(values)
+
+def computer_of(label: str) -> str:
+    """Return the label of the computer of a code; what its own label says if the code is not there."""
+    from aiida import orm
+    from aiida.common.exceptions import MultipleObjectsError, NotExistent
+
+    try:
+        return str(orm.load_code(label).computer.label)
+    except (NotExistent, MultipleObjectsError, ValueError, AttributeError):
+        return label.rpartition("@")[2]
 
 
 def codes_of(spec: CampaignSpec) -> dict[str, Any]:
@@ -107,46 +114,3 @@ def codes_of(spec: CampaignSpec) -> dict[str, Any]:
                 f"codes.{name}", label, "the label of one code", "`verdi code list` shows all"
             ) from error
     return codes
-
-
-def force_field_of(spec: CampaignSpec) -> Any:
-    """Return the force field of a campaign; None for the project's own.
-
-    Raises
-    ------
-    InvalidInput
-        If it is not there.
-    """
-    from aiida import orm
-    from aiida.common.exceptions import MultipleObjectsError, NotExistent
-
-    if spec.force_field is None:
-        return None
-    try:
-        return orm.load_node(uuid=spec.force_field)
-    except (NotExistent, MultipleObjectsError, ValueError) as error:
-        raise InvalidInput(
-            "force_field", spec.force_field, "the UUID of a LammpsPotentialData", "leave it out for silver's own"
-        ) from error
-
-
-def pseudo_of(spec: CampaignSpec) -> Any:
-    """Return the pseudopotential of a campaign.
-
-    Raises
-    ------
-    InvalidInput
-        If the family is not there, or holds none of silver.
-    """
-    from aiida import orm
-    from aiida.common.exceptions import MultipleObjectsError, NotExistent
-
-    try:
-        return orm.load_group(spec.pseudo_family).get_pseudo(element=SYMBOL)
-    except (NotExistent, MultipleObjectsError, ValueError, AttributeError) as error:
-        raise InvalidInput(
-            "pseudo_family",
-            spec.pseudo_family,
-            "a family of pseudopotentials that holds silver",
-            "`aiida-pseudo list` shows all",
-        ) from error

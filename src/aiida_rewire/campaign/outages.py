@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
+DAEMON_ANSWERS_S = (2, 10)
+"""How long the daemon is given to tell of its workers, s: a busy machine may be late once."""
+
 
 @cache
 def passing_errors() -> tuple[type[Exception], ...]:
@@ -129,11 +132,15 @@ def daemon_slots() -> int | None:
     from aiida.manage.configuration import get_config_option
 
     client = get_manager().get_daemon_client()
-    if not client.is_daemon_running:
-        return None
-    try:
-        workers = client.get_number_of_workers()
-    except (AiidaException, RuntimeError):
-        # it ended without tidying up, or starts or stops this very moment
-        return None
+    workers = 0
+    for timeout_s in DAEMON_ANSWERS_S:
+        if not client.is_daemon_running:
+            return None
+        try:
+            workers = client.get_number_of_workers(timeout=timeout_s)
+        except (AiidaException, RuntimeError):
+            # it is busy, or ended without tidying up, or starts or stops this very moment
+            continue
+        if workers:
+            break
     return workers * int(get_config_option("daemon.worker_process_slots")) if workers else None
