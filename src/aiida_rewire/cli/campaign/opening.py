@@ -1,0 +1,96 @@
+"""The profile and the campaign that a command is about, and errors as lines."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aiida_rewire.cli.home import DemoFailure, Home
+from aiida_rewire.cli.md import PROFILE_KEY, open_profile
+
+if TYPE_CHECKING:
+    from aiida import orm
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs to read.")
+directory_option = click.option(
+    "--directory", type=click.Path(path_type=Path), help="Work in the embedded profile of this folder."
+)
+chain_option = click.option(
+    "--chain", "chains", multiple=True, metavar="NAME", help="Only this chain; may be repeated."
+)
+
+
+@contextmanager
+def told_in_a_line() -> Iterator[None]:
+    """Turn what a user can do something about into a line.
+
+    Raises
+    ------
+    DemoFailure
+        In the place of wrong inputs, of databases and brokers that do not answer, and of files that are none.
+    """
+    from aiida_rewire.campaign.outages import passing_errors, what_is_away
+    from aiida_rewire.errors import InvalidInput
+
+    # third parties' deprecations are not the user's business
+    warnings.simplefilter("ignore")
+    try:
+        yield
+    except InvalidInput as error:
+        raise DemoFailure(str(error)) from error
+    except OSError as error:
+        raise DemoFailure(" ".join(str(error).split())) from error
+    except passing_errors() as error:
+        raise DemoFailure(f"{what_is_away(error)}; try again when it does") from error
+
+
+@contextmanager
+def campaign_of(label: str, directory: Path | None) -> Iterator[orm.Group]:
+    """Open the profile and find a campaign; what goes wrong is told in a line."""
+    with told_in_a_line():
+        open_profile(directory)
+        from aiida_rewire.campaign.record import find_campaign
+
+        yield find_campaign(label)
+
+
+def say(text: str) -> None:
+    """Print a line of plain text, at once."""
+    click.echo(text)
+
+
+def say_aside(text: str) -> None:
+    """Print a line where it does not disturb what a program reads."""
+    click.echo(text, err=True)
+
+
+def answer(values: dict[str, Any], text: Sequence[str], *, as_json: bool) -> None:
+    """Print what a command did, for people or for programs."""
+    if as_json:
+        click.echo(json.dumps(values, indent=2))
+        return
+    for line in text:
+        say(line)
+
+
+def home_of(directory: Path | None) -> Home | None:
+    """Return the home of an embedded profile, if that is what is used."""
+    return None if directory is None else Home.at(directory)
+
+
+def profile_arguments(directory: Path | None) -> list[str]:
+    """Return the options by which another `aiida-rewire campaign` finds the same profile."""
+    from aiida.manage import get_manager
+
+    context = click.get_current_context()
+    if directory is not None:
+        return []
+    profile = get_manager().get_profile()
+    name = context.meta.get(PROFILE_KEY) or (profile.name if profile is not None else None)
+    return ["--profile", name] if name else []
