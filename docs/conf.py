@@ -31,6 +31,7 @@ extensions = [
     "sphinx_click",
     "sphinx_copybutton",
     "process_tables",
+    "campaign_fields",
 ]
 exclude_patterns = ["_build", "_ext"]
 

@@ -15,6 +15,34 @@ GOOD: dict[str, Any] = {
 }
 """The least that a file says, with two voltages and two seeds."""
 
+FULL = """\
+label: silver-2V-8V           # a comment
+description: "Two voltages: µ, Å"
+protocol: moderate
+codes: {md: md@cluster, pw: pw@cluster, pp: pp@cluster, pwcond: pwcond@cluster}
+pseudo_family: rewire/frozen-d
+force_field: null
+tips: {gap: 6.5, base_side: 6, apex_side: 1, orientation: "100", fixed_layers: 1, lattice_constant: 4.09}
+md:
+  voltages: [2.0, 8.0, [[0, 0], [50, 8]]]
+  seeds: [1, 2]
+  temperature_k: 800
+  timestep_fs: 1.0
+  equilibration_ps: 1.0
+  production_ps: 15.0
+  bias: driver
+  potential: steady
+snapshots: {interval_ps: 1.0, lanes: 2, warm_start: false, one_job: true}
+energies: [0.0]
+resources:
+  md: {machines: 1, ranks: 1, walltime_h: 24, account: null, memory_gb: null, scheduler_lines: ["#SBATCH -x a"]}
+limits: {active_chains: 2, active_jobs: {cluster: 40}}
+reuse: {contacts: true, leads: true, dynamics: true}
+retries: {attempts: 2}
+overrides: {scf: {parameters: {ELECTRONS: {conv_thr: 1e-9}}}}
+"""
+"""Every field."""
+
 GONE = object()
 
 

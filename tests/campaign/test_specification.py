@@ -1,5 +1,6 @@
 """What a campaign file may say, and in which words it is refused."""
 
+import re
 from typing import Any
 
 import pytest
@@ -76,6 +77,9 @@ REFUSED = [
     ("protocol", "x", "protocol = 'x': must be one of demo, moderate, paper; known are demo, moderate, paper"),
     ("md.bias", "drive", "md.bias = 'drive': must be one of driver, native, none; did you mean driver?"),
     ("codes.md", "", "codes.md = '': must be LABEL@COMPUTER; `verdi code list` shows all"),
+    ("codes.md", "md", "codes.md = 'md': must be LABEL@COMPUTER"),
+    ("codes.md", "@here", "codes.md = '@here': must be LABEL@COMPUTER"),
+    ("force_field", "c0ffee", "force_field = 'c0ffee': must be a whole UUID; leave it out for silver's own"),
     ("pseudo_family", "", "pseudo_family = '': must be the label of a family"),
     ("md.voltages", [], "md.voltages = []: must be a list of one at least"),
     ("md.seeds", [], "md.seeds = []: must be a list of one at least"),
@@ -158,9 +162,9 @@ def fields(model: type[Any], path: str = "") -> list[tuple[str, Any]]:
 
 @pytest.mark.parametrize(("path", "field"), fields(CampaignSpec))
 def test_every_field_says_its_unit_and_its_default(path: str, field: Any) -> None:
-    units = {"k": "K", "fs": "fs", "ps": "ps", "h": "h", "gb": "GB"}
-    unit = units.get(path.rpartition("_")[2]) if "_" in path else {"gap": "Å", "constant": "Å"}.get(path)
-    assert unit is None or f", {unit}." in field.description
+    units = {"k": "K", "fs": "fs", "ps": "ps", "h": "h", "gb": "GB", "gap": "Å", "constant": "Å", "energies": "eV"}
+    unit = units.get(re.split(r"[._]", path)[-1])
+    assert unit is None or re.search(rf", {unit}[.;,]", field.description)
     nested = hasattr(field.annotation, "model_fields")
     assert nested or "Default: " in field.description or field.description.endswith("Required.")
     assert field.is_required() == field.description.endswith("Required.")

@@ -31,7 +31,7 @@ def test_a_range_is_divided_by_its_step(start: float, stop: float, step: float) 
 
 @pytest.mark.parametrize("energies", [[], [float("nan")], [float("inf")], ["x"], [0.1, 0.1], [0.1, 0.1 + 1e-9]])
 def test_energies_are_finite_and_different(energies: list[Any]) -> None:
-    with pytest.raises(InvalidInput, match="^energies = "):
+    with pytest.raises(InvalidInput, match=r"^energies = "):
         check_energies(energies)
 
 

@@ -13,6 +13,7 @@ from aiida_rewire.campaign.md_steps import stages_with
 from aiida_rewire.campaign.slots import snapshots_in
 from aiida_rewire.campaign.source import Place
 from aiida_rewire.campaign.specification import CampaignSpec, EnergyRange, JobResources, Reuse, Tips
+from aiida_rewire.errors import InvalidInput
 from aiida_rewire.workflows.protocols import load_protocol
 
 __all__ = ["Chain", "chains_of", "common_values", "name_of", "snapshots_in", "values_with"]
@@ -139,6 +140,24 @@ def common_values(spec: CampaignSpec) -> dict[str, Any]:
 def given(section: Any) -> dict[str, Any]:
     """Return what a section of the file says."""
     return {name: value for name, value in section.model_dump().items() if value is not None}
+
+
+def check_counts(options: Mapping[str, Any]) -> None:
+    """Ask for whole numbers of machines, ranks and cores.
+
+    Parameters
+    ----------
+    options
+        Of AiiDA's jobs.
+
+    Raises
+    ------
+    InvalidInput
+        Otherwise.
+    """
+    for name, value in options["resources"].items():
+        if name.startswith(("num_", "tot_")) and (type(value) is not int or value < 1):
+            raise InvalidInput(name, repr(value), "a whole number, at least 1", "correct it")
 
 
 def ranks_in(options: Mapping[str, Any]) -> int:

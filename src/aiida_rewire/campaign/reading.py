@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ from pydantic import ValidationError
 
 from aiida_rewire.campaign.refusals import chain_problems
 from aiida_rewire.campaign.source import BadSource, Place, Problem, Source, parse, read_text
-from aiida_rewire.campaign.specification import CampaignSpec
+from aiida_rewire.campaign.specification import CampaignSpec, Codes
 from aiida_rewire.campaign.wording import problems_of
 
 STAND_INS: Mapping[Place, Any] = {
     ("label",): "campaign",
-    ("codes",): {"md": "md", "pw": "pw", "pp": "pp", "pwcond": "pwcond"},
-    **{("codes", name): name for name in ("md", "pw", "pp", "pwcond")},
+    ("codes",): {name: f"{name}@computer" for name in Codes.model_fields},
+    **{("codes", name): f"{name}@computer" for name in Codes.model_fields},
     ("pseudo_family",): "family",
     ("md",): {"voltages": [0.0], "seeds": [1]},
     ("md", "voltages"): [0.0],
@@ -48,26 +49,30 @@ class CampaignErrors(ValueError):
     ----------
     errors
         A line for each: ``FILE:LINE: field.path = value: must be bound; way out``.
-    problems
-        The same with their places.
-    source
-        The file, where it could be read.
-    mended
-        The rest of the file, with something harmless in the place of what is wrong, where there is such.
     """
 
-    def __init__(
-        self,
-        errors: list[str],
-        problems: list[Problem] | None = None,
-        source: Source | None = None,
-        mended: CampaignSpec | None = None,
-    ) -> None:
+    def __init__(self, errors: list[str]) -> None:
         super().__init__("\n".join(errors))
         self.errors = errors
-        self.problems = problems or []
-        self.source = source
-        self.mended = mended
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A campaign file that could be read, be it right or wrong.
+
+    Attributes
+    ----------
+    source
+        The file.
+    problems
+        What is wrong with it.
+    spec
+        What it says, with something harmless in the place of what is wrong; None where nothing is.
+    """
+
+    source: Source
+    problems: list[Problem]
+    spec: CampaignSpec | None
 
 
 def read_campaign(path: Path) -> CampaignSpec:
@@ -78,11 +83,7 @@ def read_campaign(path: Path) -> CampaignSpec:
     CampaignErrors
         With every error at once, each with its line and a way out.
     """
-    try:
-        text = read_text(path)
-    except BadSource as error:
-        raise CampaignErrors([f"{path}:{error.line}: {error}"]) from error
-    return spec_of(text, str(path))
+    return _without_problems(examine_file(path))
 
 
 def spec_of(text: str, name: str) -> CampaignSpec:
@@ -100,6 +101,47 @@ def spec_of(text: str, name: str) -> CampaignSpec:
     CampaignErrors
         With every error at once, each with its line and a way out.
     """
+    return _without_problems(examine(text, name))
+
+
+def _without_problems(reading: Reading) -> CampaignSpec:
+    if reading.problems or reading.spec is None:
+        raise CampaignErrors(reading.source.messages(reading.problems))
+    return reading.spec
+
+
+def examine_file(path: Path) -> Reading:
+    """Read a campaign file, be it right or wrong.
+
+    Raises
+    ------
+    CampaignErrors
+        If it cannot be read at all.
+    """
+    # a name may hold anything, a line of a message may not
+    name = str(path) if str(path).isprintable() else repr(str(path))
+    try:
+        text = read_text(path)
+    except BadSource as error:
+        raise CampaignErrors([f"{name}:{error.line}: {error}"]) from error
+    return examine(text, name)
+
+
+def examine(text: str, name: str) -> Reading:
+    """Read the text of a campaign file, be it right or wrong.
+
+    Parameters
+    ----------
+    text
+        Of the file.
+    name
+        Of the file, for messages.
+
+    Raises
+    ------
+    CampaignErrors
+        If it cannot be read at all.
+    """
     try:
         source = parse(text, name)
     except BadSource as error:
@@ -107,15 +149,12 @@ def spec_of(text: str, name: str) -> CampaignSpec:
     if not isinstance(source.values, dict):
         kind = "empty" if source.values is None else "no mapping"
         raise CampaignErrors([f"{name}:1: the file is {kind}; `aiida-rewire campaign new` writes one"])
-    problems = list(source.repeated)
     spec, wrong = _validated(source.values)
-    problems += wrong
+    problems = [*source.repeated, *wrong]
     if spec is not None:
-        problems += chain_problems(spec, {problem.place for problem in wrong})
-    if spec is None or problems:
-        problems.sort(key=lambda problem: problem.line or source.line_of(problem.place))
-        raise CampaignErrors([source.message(problem) for problem in problems], problems, source, spec)
-    return spec
+        refused, spec = chain_problems(spec, {problem.place for problem in wrong})
+        problems += refused
+    return Reading(source, problems, spec)
 
 
 def _validated(values: dict[str, Any]) -> tuple[CampaignSpec | None, list[Problem]]:
@@ -166,7 +205,7 @@ def spec_from_record(values: Mapping[str, Any]) -> CampaignSpec:
         return CampaignSpec.model_validate(dict(values))
     except ValidationError as error:
         problems = problems_of(error, dict(values), CampaignSpec)
-        raise CampaignErrors([f"record: {problem.text}" for problem in problems], problems) from error
+        raise CampaignErrors([f"record: {problem.text}" for problem in problems]) from error
 
 
 def digest_of(spec: CampaignSpec) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from aiida_rewire.bias.voltage import VoltageSchedule
-from aiida_rewire.campaign.chains import SETS, common_values, name_of, ranks_in, values_with
+from aiida_rewire.campaign.chains import SETS, STEPS, check_counts, common_values, name_of, ranks_in, values_with
 from aiida_rewire.campaign.slots import jobs_of_snapshot
-from aiida_rewire.campaign.source import Place, Problem, dotted, shown
+from aiida_rewire.campaign.source import Place, Problem, dotted, overlap, shown
 from aiida_rewire.campaign.specification import CampaignSpec, EnergyRange
 from aiida_rewire.campaign.wording import nearest, refusal
 from aiida_rewire.errors import InvalidInput
@@ -19,6 +19,9 @@ from aiida_rewire.workflows.protocols import check_protocol
 
 ROUNDS = 200
 OVERRIDES = "overrides"
+SHELL_OPTIONS = ("prepend_text", "append_text", "environment_variables_double_quotes")
+"""Options of AiiDA whose text a shell would run; a campaign file holds none."""
+
 PLACES: Mapping[str, Place] = {
     "voltage_v": ("md", "voltages"),
     "seed": ("md", "seeds"),
@@ -34,10 +37,11 @@ PLACES: Mapping[str, Place] = {
 """Where the file says what the protocol knows by another name."""
 
 
-def chain_problems(spec: CampaignSpec, wrong: Collection[Place] = ()) -> list[Problem]:
-    """Return all that keeps the chains of a campaign from being begun.
+def chain_problems(spec: CampaignSpec, wrong: Collection[Place] = ()) -> tuple[list[Problem], CampaignSpec | None]:
+    """Return all that keeps the chains of a campaign from being begun, and the campaign without that.
 
-    What is refused is put back to the protocol's value, and the rest asked again, until nothing is refused.
+    What is refused is put back to the protocol's value, and the rest asked again, until nothing is refused. Voltages
+    and seeds are left as they are. There is no such campaign where the protocol's values do not help either.
 
     Parameters
     ----------
@@ -47,23 +51,21 @@ def chain_problems(spec: CampaignSpec, wrong: Collection[Place] = ()) -> list[Pr
         Places whose values stand in for others, of which nothing is said.
     """
     problems = [*_repetitions(spec, wrong), *_conflicts(spec), *_energy_problems(spec)]
-    asked = _without(spec, [problem.place for problem in problems if problem.place[0] == OVERRIDES])
+    asked = _without(spec, [problem.place for problem in problems if problem.place[0] in (OVERRIDES, "energies")])
+    good = False
     for _ in range(ROUNDS):
         problem = _first_common_refusal(asked)
         if problem is None:
             problems += _voltage_and_seed_problems(asked)
+            good = True
             break
         problems.append(problem)
         mended = _without(asked, [problem.place])
         if mended == asked:
             break
         asked = mended
-    return [problem for problem in problems if not any(_overlap(problem.place, place) for place in wrong)]
-
-
-def _overlap(one: Place, other: Place) -> bool:
-    shorter = min(len(one), len(other))
-    return one[:shorter] == other[:shorter]
+    said = [problem for problem in problems if not any(overlap(problem.place, place) for place in wrong)]
+    return said, asked if good else None
 
 
 def _repetitions(spec: CampaignSpec, wrong: Collection[Place]) -> Iterator[Problem]:
@@ -89,11 +91,14 @@ def _conflicts(spec: CampaignSpec) -> Iterator[Problem]:
     for path, value in leaves.items():
         for place, targets in SETS.items():
             touched = any(target == path[: len(target)] for target in targets)
-            alone = (len(targets) == 1 and place[0] != "resources") or place == ("md", "seeds")
+            # machines and ranks are two numbers of the scheduler's resources, which have more
+            alone = place == ("md", "seeds") or (len(targets) == 1 and targets[0][-1] != "resources")
             if touched and (alone or _at(values, place) not in (None, [])):
                 bound = f"left out, since {dotted(place)} is for it"
                 yield refusal((OVERRIDES, *path), shown(value), bound, "say it there")
                 break
+        if len(path) > 1 and path[-2] == "options" and path[-1] in SHELL_OPTIONS:
+            yield refusal((OVERRIDES, *path), shown(value), "left out: it runs in a shell", "set it in the code")
 
 
 def _leaves(values: Mapping[str, Any], path: Place) -> Iterator[tuple[Place, Any]]:
@@ -118,6 +123,8 @@ def _energy_problems(spec: CampaignSpec) -> Iterator[Problem]:
 def _first_common_refusal(spec: CampaignSpec) -> Problem | None:
     try:
         values = values_with(common_values(spec), 0.0, 1)
+        for step in STEPS:
+            check_counts(values[step]["options"])
         jobs_of_snapshot(values)
         check_ranks(ranks_in(values["pwcond"]["options"]), values["pwcond"]["shards_per_job"])
         check_protocol(values)
@@ -159,6 +166,24 @@ def _placed(error: InvalidInput, spec: CampaignSpec) -> Problem:
     if place == ("protocol",):
         return Problem(place, f"overrides: {error}")
     return refusal(place, error.value, error.bound, error.way_out)
+
+
+def overridden(spec: CampaignSpec, words: Iterable[str]) -> Place:
+    """Return the place of the overrides that ends with the first of some words that is a key of theirs.
+
+    Parameters
+    ----------
+    spec
+        Of the campaign.
+    words
+        The likeliest first.
+    """
+    paths = [path for path, _ in _leaves(spec.overrides, ())]
+    for word in words:
+        for path in paths:
+            if word in path:
+                return (OVERRIDES, *path[: path.index(word) + 1])
+    return (OVERRIDES,)
 
 
 def _at(values: Any, place: Place) -> Any:

@@ -7,7 +7,7 @@ Of YAML only what a campaign needs is taken: mappings, lists and values, as YAML
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,10 +90,17 @@ class Source:
             place = place[:-1]
         return self.lines.get(place, 1)
 
-    def message(self, problem: Problem) -> str:
-        """Return a problem as a line that an editor can follow."""
-        line = problem.line or self.line_of(problem.place)
-        return f"{self.name}:{line}: {' '.join(problem.text.split())}"
+    def messages(self, problems: Iterable[Problem]) -> list[str]:
+        """Return problems as lines that an editor can follow, in the order of the file."""
+        lines = [(problem.line or self.line_of(problem.place), problem.text) for problem in problems]
+        lines.sort(key=lambda found: found[0])
+        return [f"{self.name}:{line}: {' '.join(text.split())}" for line, text in lines]
+
+
+def overlap(one: Place, other: Place) -> bool:
+    """Whether one place is the other, or holds it."""
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
 
 
 def dotted(place: Place) -> str:

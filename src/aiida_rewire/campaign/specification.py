@@ -19,6 +19,9 @@ from aiida_rewire.workflows.protocols import protocol_names
 
 LABEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 WORD_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@:+/,=-]{0,127}$"
+CODE_PATTERN = r"^[^@\s][^@]*@[^@]*[^@\s]$"
+UUID_PATTERN = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+WORD = {"pattern": WORD_PATTERN, "bound": "a word of letters, digits and ._@:+/,=-"}
 MOST_CHAINS = 10_000
 WALL_HOURS = (0.01, 8760.0)
 PROTOCOLS_OWN = "the protocol's"
@@ -78,10 +81,11 @@ def entry(
         usual = f"Default: {json.dumps(default)}."
     if {"ge", "gt", "le"} & set(bounds):
         bound = bound or bound_of(bounds, unit)
+    said = meaning if not unit or f", {unit}" in meaning else f"{meaning}, {unit}"
     known = {"unit": unit, "bound": bound, "way_out": way_out}
     return Field(
         default,
-        description=f"{meaning.rstrip('.')}{f', {unit}' if unit else ''}. {usual}".strip(),
+        description=f"{said}. {usual}".strip(),
         json_schema_extra={name: value for name, value in known.items() if value},
         **bounds,
     )
@@ -93,33 +97,20 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
+def code_entry(meaning: str) -> Any:
+    """Describe the field of a code, which is named so that nobody else's is taken for it."""
+    return entry(meaning, pattern=CODE_PATTERN, bound="LABEL@COMPUTER", way_out="`verdi code list` shows all")
+
+
 class Codes(Section):
     """Codes, as LABEL@COMPUTER; those of the DFT are on one computer."""
 
-    md: str = entry(
-        "Dynamics, plugin rewire.md: a Python that can import LAMMPS's module; LAMMPS with another bias than driver",
-        pattern=r"^\S.*$",
-        bound="LABEL@COMPUTER",
-        way_out="`verdi code list` shows all",
+    md: str = code_entry(
+        "Dynamics, plugin rewire.md: a Python that can import LAMMPS's module; LAMMPS without a driver"
     )
-    pw: str = entry(
-        "pw.x, plugin rewire.pw",
-        pattern=r"^\S.*$",
-        bound="LABEL@COMPUTER",
-        way_out="`verdi code list` shows all",
-    )
-    pp: str = entry(
-        "pp.x, plugin rewire.readback",
-        pattern=r"^\S.*$",
-        bound="LABEL@COMPUTER",
-        way_out="`verdi code list` shows all",
-    )
-    pwcond: str = entry(
-        "pwcond.x, plugin rewire.pwcond",
-        pattern=r"^\S.*$",
-        bound="LABEL@COMPUTER",
-        way_out="`verdi code list` shows all",
-    )
+    pw: str = code_entry("pw.x, plugin rewire.pw")
+    pp: str = code_entry("pp.x, plugin rewire.readback")
+    pwcond: str = code_entry("pwcond.x, plugin rewire.pwcond")
 
 
 class Tips(Section):
@@ -176,7 +167,7 @@ class Md(Section):
         way_out="[1, 2] makes two chains at each voltage",
     )
     temperature_k: float | None = entry("Temperature of the mobile atoms", default=None, unit="K")
-    timestep_fs: float | None = entry("Time step; lengths in ps stay", default=None, unit="fs")
+    timestep_fs: float | None = entry("Time step, fs; lengths in ps stay", default=None, unit="fs")
     equilibration_ps: float | None = entry("Length of the equilibration at 0 V", default=None, unit="ps")
     production_ps: float | None = entry("Length of the production under the voltage", default=None, unit="ps")
     bias: Literal[*BIASES] | None = entry(  # type: ignore[valid-type]
@@ -222,29 +213,14 @@ class JobResources(Section):
     machines: int | None = entry("Machines", default=None, ge=1, le=10_000)
     ranks: int | None = entry("MPI ranks on each machine", default=None, ge=1, le=10_000)
     walltime_h: float | None = entry("Wall time", default=None, unit="h", ge=WALL_HOURS[0], le=WALL_HOURS[1])
-    account: str | None = entry(
-        "Account that is charged. Default: the scheduler's",
-        default=None,
-        pattern=WORD_PATTERN,
-        bound="a word of letters, digits and ._@:+/,=-",
-    )
-    partition: str | None = entry(
-        "Partition or queue. Default: the scheduler's",
-        default=None,
-        pattern=WORD_PATTERN,
-        bound="a word of letters, digits and ._@:+/,=-",
-    )
-    qos: str | None = entry(
-        "Quality of service. Default: the scheduler's",
-        default=None,
-        pattern=WORD_PATTERN,
-        bound="a word of letters, digits and ._@:+/,=-",
-    )
+    account: str | None = entry("Account that is charged. Default: the scheduler's", default=None, **WORD)
+    partition: str | None = entry("Partition or queue. Default: the scheduler's", default=None, **WORD)
+    qos: str | None = entry("Quality of service. Default: the scheduler's", default=None, **WORD)
     memory_gb: float | None = entry(
-        "Memory on each machine. Default: the scheduler's", default=None, unit="GB", gt=0, le=100_000
+        "Memory on each machine, GB. Default: the scheduler's", default=None, unit="GB", gt=0, le=100_000
     )
     scheduler_lines: list[Annotated[str, Field(pattern=r"^#[^\r\n]*$", max_length=500)]] = entry(
-        "Further lines of the head of the job script, such as '#SBATCH --exclusive'",
+        "Further lines of the head of the job script, such as `#SBATCH --exclusive`",
         default=[],
         max_length=50,
         bound="one line each that begins with #, at most 500 characters; 50 lines at most",
@@ -320,16 +296,15 @@ class CampaignSpec(Section):
     force_field: str | None = entry(
         "UUID of a LammpsPotentialData with ReaxFF. Default: the project's silver",
         default=None,
-        min_length=1,
-        max_length=64,
-        bound="a UUID",
+        pattern=UUID_PATTERN,
+        bound="a whole UUID",
         way_out="leave it out for silver's own",
     )
     tips: Tips = entry("Tips as built", default=Tips())
     md: Md = entry("Dynamics")
     snapshots: Snapshots = entry("Snapshots", default=Snapshots())
     energies: Energies | None = entry(
-        "Energies of the transmission from E_F, 0.0 among them: a list, or {start, stop, step}",
+        "Energies of the transmission from E_F, eV, 0.0 among them: a list, or {start, stop, step}",
         default=None,
         unit="eV",
     )

@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from aiida_rewire.campaign.ingredients import refuse_large_number
 from aiida_rewire.cli.home import DemoFailure
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.junction.kinetics import LASTING_PS, median_and_spread
@@ -24,8 +25,6 @@ SHOWN = (
 """Arrays of the snapshots."""
 
 WORKFLOWS = ("rewire.dynamics", "rewire.chain")
-
-LARGEST_PK = 2**31 - 1
 
 LONGEST_SHOWN = 60
 """Characters of an identifier that are repeated."""
@@ -293,24 +292,6 @@ def contact_times(runs: list[MdRun]) -> list[ContactTimes]:
             )
         )
     return rows
-
-
-def refuse_large_number(identifier: str) -> None:
-    """Refuse a number that is no PK: databases take none as large, and their sessions end with the error.
-
-    Raises
-    ------
-    NotExistent
-        As AiiDA does for a PK that is not there.
-    """
-    from aiida.common.exceptions import NotExistent
-
-    try:
-        number = int(identifier)
-    except ValueError:
-        return
-    if not 0 < number <= LARGEST_PK:
-        raise NotExistent(identifier)
 
 
 def find_run(identifier: str) -> tuple[orm.WorkChainNode, orm.TrajectoryData]:

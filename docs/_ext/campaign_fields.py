@@ -1,0 +1,113 @@
+"""A directive that writes the fields of the campaign file from its models.
+
+``rewire-campaign-fields`` writes a table for each section of the file: what a field is called, what it takes, and
+what it means, with its unit and default. A section that several steps share is written once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from docutils import nodes
+from process_tables import Cell, inline, table
+from pydantic import BaseModel
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from aiida_rewire.campaign.specification import CampaignSpec
+
+TITLES = ("field", "takes", "meaning, unit and default")
+KINDS = {"number": "number", "integer": "whole number", "boolean": "true or false", "string": "text"}
+CONTAINERS = {"array": "list", "object": "mapping", "null": ""}
+STEP = "STEP"
+"""Stands for the steps, whose fields are the same."""
+
+
+def taken(schema: dict[str, Any]) -> str:
+    """Say in words what a field takes."""
+    if "enum" in schema:
+        return " or ".join(map(str, schema["enum"]))
+    if "anyOf" in schema:
+        # a nullable field has a default, which the last column names
+        words = dict.fromkeys(word for branch in schema["anyOf"] if (word := taken(branch)))
+        return " or ".join(words)
+    if "oneOf" in schema or "$ref" in schema:
+        return "list or mapping" if "oneOf" in schema else "mapping"
+    kind = schema.get("type", "")
+    if kind == "array":
+        items = taken(schema["items"])
+        return "list" if " or " in items else f"list of {items}"
+    return KINDS.get(kind, CONTAINERS.get(kind, kind))
+
+
+def meaning(field: Any) -> list[nodes.Node]:
+    """Return the description of a field; a default that is typed as it stands is literal."""
+    return inline(re.sub(r"Default: (?!the )(.+)\.$", r"Default: `\1`.", field.description or ""))
+
+
+def section_of(field: Any) -> type[BaseModel] | None:
+    """Return the model of a field that is a section."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def ranges_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models among which a field may choose."""
+    for branch in get_args(annotation):
+        if isinstance(branch, type) and issubclass(branch, BaseModel):
+            yield branch
+        else:
+            yield from ranges_in(branch)
+
+
+def rows(model: type[BaseModel], path: str) -> Iterator[list[Cell]]:
+    """Yield a row for each field of a section that is no section itself."""
+    schemas = model.model_json_schema()["properties"]
+    for name, field in model.model_fields.items():
+        if section_of(field) is None:
+            said = dict(field.json_schema_extra or {}).get("bound", "")
+            words = taken(schemas[name])
+            bound = f"{words}: {said}" if said and said not in words else words
+            yield [[nodes.literal(text=f"{path}{name}")], inline(bound), meaning(field)]
+        for choice in ranges_in(field.annotation) if section_of(field) is None else ():
+            yield from rows(choice, f"{path}{name}.")
+
+
+def sections(model: type[BaseModel], path: str = "", said: str = "") -> Iterator[tuple[str, str, type[BaseModel]]]:
+    """Yield path, description and model of each section; of equal ones the first stands for all."""
+    yield path, said, model
+    found: dict[type[BaseModel], list[tuple[str, Any]]] = {}
+    for name, field in model.model_fields.items():
+        if (below := section_of(field)) is not None:
+            found.setdefault(below, []).append((name, field))
+    for below, places in found.items():
+        if len(places) == 1:
+            name, field = places[0]
+            yield from sections(below, f"{path}{name}.", field.description or "")
+        else:
+            steps = "; ".join(f"`{name}`: {field.description.rstrip('.')}" for name, field in places)
+            yield f"{path}{STEP}.", f"{STEP} is one of {steps}.", below
+
+
+class CampaignFields(SphinxDirective):
+    """All fields of the campaign file."""
+
+    def run(self) -> list[nodes.Node]:
+        """Write a table for each section."""
+        written: list[nodes.Node] = []
+        for path, said, model in sections(CampaignSpec):
+            found = list(rows(model, path))
+            if path:
+                written.append(nodes.rubric(text=path.rstrip(".")))
+                written.append(nodes.paragraph("", "", *inline(said)))
+            if found:
+                written.append(table(TITLES, found))
+        return written
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Add the directive."""
+    app.add_directive("rewire-campaign-fields", CampaignFields)
+    return {"version": "1", "parallel_read_safe": True}
