@@ -59,6 +59,7 @@ def pseudos(computers: Any) -> None:
         text = f'<UPF version="2.0.1">\n<PP_HEADER\nelement="{element}"\nz_valence="1.0"\n/>\n</UPF>\n'
         pseudo = UpfData(io.BytesIO(text.encode()), filename=f"{element}.upf").store()
         family = GroupFactory("pseudo.family")(label=label).store()
+        orm.Dict({"input_plugin": None}).store()  # a datum, which is no code
         family.add_nodes([pseudo])
 
 

@@ -123,6 +123,8 @@ def test_overrides_are_asked_of_the_protocol() -> None:
         ("md", None, "overrides.md = None: must be a mapping"),
         ("junction.lattice_constant", 0, "overrides.junction.lattice_constant = 0 Å: must be"),
         ("junction.largest_supercell", 2, "overrides.junction.largest_supercell = 2: must be whole, from the"),
+        ("equilibration.voltage_v", "a\nb", r"overrides.equilibration.voltage_v = 'a\nb': must be of type float"),
+        ("equilibration.voltage_v", 99, "overrides.equilibration.voltage_v = 99: must be from -50 to 50 V"),
         ("md.options.max_wallclock_seconds", -5, "must be left out, since resources.md.walltime_h is for it"),
         (
             "scf.options.account",

@@ -89,6 +89,8 @@ def test_a_file_that_is_there_is_left_alone(run: Run, tmp_path: Path) -> None:
     assert "Error: file = no/folder.yaml: cannot be written" in run("new", "no/folder.yaml", status=1).output
     said = run("new", "other.yaml", "--label", "two words", status=1).output
     assert said.startswith("Error: label = 'two words': must be 1 to 80 letters")
+    said = run("new", "other.yaml", "--protocol", "papper", status=1).output
+    assert said == "Error: protocol = papper: must be one of demo, moderate, paper; correct the name\n"
     assert [entry.name for entry in tmp_path.iterdir()] == ["mine.yaml"]
 
 
@@ -167,3 +169,16 @@ def test_a_folder_without_a_profile_is_told_in_a_line(run: Run, tmp_path: Path) 
     said = run("check", "a.yaml", "--directory", "x", status=1).output
     assert "directory = x: no profile there" in said
     assert not (tmp_path / "x").exists()
+
+
+def test_what_is_wrong_with_a_file_does_not_hide_what_the_database_lacks(run: Run, aiida_profile: Any) -> None:
+    run("new", "a.yaml", "--protocol", "demo")
+    text = (
+        Path("a.yaml").read_text().replace("localhost", "nowhere").replace("pw@nowhere", "pw").replace("12.0]", "99]")
+    )
+    Path("a.yaml").write_text(text)
+    said = json.loads(run("check", "a.yaml", "--json", status=1).stdout)["errors"]
+    names = [line.split(": ")[1].split(" = ")[0] for line in said]
+    # codes.pw = 'pw' is no LABEL@COMPUTER, and the database is not asked about it
+    assert names == ["codes.md", "codes.pw", "codes.pp", "codes.pwcond", "pseudo_family", "md.voltages[0]"]
+    assert [int(line.split(":")[1]) for line in said] == sorted(int(line.split(":")[1]) for line in said)

@@ -118,8 +118,10 @@ def _code_problem(role: str, error: Unsuitable) -> Problem:
     """Say which codes there are in the place of one that will not do."""
     from aiida import orm
 
-    codes = [code for code in orm.QueryBuilder().append(orm.AbstractCode).all(flat=True) if not code.is_hidden]
-    fitting = [code.full_label for code in codes if code.default_calc_job_plugin in PLUGINS[role]]
+    # AiiDA takes every datum for an abstract code, but not for one with such an attribute
+    wanted = {"attributes.input_plugin": {"in": list(PLUGINS[role])}}
+    codes = orm.QueryBuilder().append(orm.AbstractCode, filters=wanted).all(flat=True)
+    fitting = [code.full_label for code in codes if not code.is_hidden]
     close = [name for name in difflib.get_close_matches(error.value, fitting, n=3, cutoff=0.5) if name != error.value]
     plugin = PLUGINS[role][0]
     if close:

@@ -23,8 +23,6 @@ SHELL_OPTIONS = ("prepend_text", "append_text", "environment_variables_double_qu
 """Options of AiiDA whose text a shell would run; a campaign file holds none."""
 
 PLACES: Mapping[str, Place] = {
-    "voltage_v": ("md", "voltages"),
-    "seed": ("md", "seeds"),
     "steps": ("md", "production_ps"),
     "equilibration.steps": ("md", "equilibration_ps"),
     "production.bias": ("md", "bias"),
@@ -34,7 +32,7 @@ PLACES: Mapping[str, Place] = {
     "ranks": ("resources", "pwcond", "ranks"),
     **{place[-1]: place for place in SETS if place[0] in ("tips", "md", "snapshots")},  # type: ignore[misc]
 }
-"""Where the file says what the protocol knows by another name."""
+"""Where the file says what the protocol knows by another name; voltages and seeds are asked one by one."""
 
 
 def chain_problems(spec: CampaignSpec, wrong: Collection[Place] = ()) -> tuple[list[Problem], CampaignSpec | None]:
@@ -161,7 +159,8 @@ def _placed(error: InvalidInput, spec: CampaignSpec) -> Problem:
     candidates: list[Place] = [usual] if _at(values, usual) is not None and usual != ("protocol",) else []
     candidates += [(OVERRIDES, *path) for path, _ in _leaves(spec.overrides, ()) if path[-1] == name]
     said = str(error.value)
-    matching = [candidate for candidate in candidates if str(_at(values, candidate)) in said]
+    given = {candidate: _at(values, candidate) for candidate in candidates}
+    matching = [candidate for candidate, value in given.items() if str(value) in said or repr(value) in said]
     place = [*matching, *candidates, usual][0]
     if place == ("protocol",):
         return Problem(place, f"overrides: {error}")

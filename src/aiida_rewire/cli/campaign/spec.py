@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from aiida_rewire.cli.campaign.opening import directory_option, json_option, told_in_a_line
 from aiida_rewire.cli.home import DemoFailure
 from aiida_rewire.cli.md import open_profile
-from aiida_rewire.workflows.protocols import protocol_names
+from aiida_rewire.errors import InvalidInput
 
 if TYPE_CHECKING:
     from aiida_rewire.campaign.specification import CampaignSpec
 
 STDOUT = "-"
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs to read.")
 
 
 @click.command("new")
@@ -27,8 +25,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
     "--protocol",
     default="moderate",
     show_default=True,
-    type=click.Choice(protocol_names("chain")),
-    help="Of the campaign; its values stand in the comments.",
+    metavar="NAME",
+    help="Of the campaign: demo, moderate or paper; its values stand in the comments.",
 )
 @click.option("--label", default="silver", show_default=True, help="Of the campaign.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of campaign files, for editors, and write none.")
@@ -45,9 +43,11 @@ def new_command(file: str, protocol: str, label: str, schema: bool, as_json: boo
     if schema:
         click.echo(json.dumps(CampaignSpec.model_json_schema(), indent=2))
         return
-    text = campaign_file(protocol, label)
     try:
+        text = campaign_file(protocol, label)
         spec_of(text, file)
+    except InvalidInput as error:
+        raise DemoFailure(str(error)) from error
     except CampaignErrors as error:
         raise DemoFailure(error.errors[0].split(": ", 1)[1]) from error
     if file == STDOUT:
@@ -69,9 +69,7 @@ def new_command(file: str, protocol: str, label: str, schema: bool, as_json: boo
 @click.command("check")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--offline", is_flag=True, help="Leave out what only a database knows: codes, computers, slots.")
-@click.option(
-    "--directory", type=click.Path(path_type=Path), help="Check against the embedded profile of this folder."
-)
+@directory_option
 @json_option
 def check_command(file: Path, offline: bool, directory: Path | None, as_json: bool) -> None:
     """Say all that is wrong with a campaign file, each with its line and a way out.
@@ -82,7 +80,6 @@ def check_command(file: Path, offline: bool, directory: Path | None, as_json: bo
     from aiida_rewire.campaign.checks import database_problems
     from aiida_rewire.campaign.reading import CampaignErrors, examine_file
 
-    warnings.simplefilter("ignore")
     if offline and directory is not None:
         raise DemoFailure(f"directory = {directory}: must be left out with --offline, which asks no database")
     spec = None
@@ -93,8 +90,9 @@ def check_command(file: Path, offline: bool, directory: Path | None, as_json: bo
     else:
         spec, problems = reading.spec, reading.problems
         if spec is not None and not offline:
-            open_profile(directory)
-            problems += database_problems(spec, [problem.place for problem in problems])
+            with told_in_a_line():
+                open_profile(directory)
+                problems += database_problems(spec, [problem.place for problem in problems])
         errors = reading.source.messages(problems)
     if errors or spec is None:
         if as_json:
