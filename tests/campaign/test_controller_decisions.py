@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from aiida_rewire.campaign.attempts import Attempt, End
+from aiida_rewire.campaign.attempts import Attempt, Ending
 from aiida_rewire.campaign.decisions import (
     Bury,
     Decision,
+    End,
     Kill,
     Need,
-    Pause,
     Play,
     SendTask,
     Situation,
@@ -148,16 +148,21 @@ def test_which_failures_another_try_may_mend(state: str, status: int | None, men
 def test_missing_snapshots_are_tried_again_where_that_may_mend_one_of_them() -> None:
     last = attempt(7, "failed", 500)
     for ends, mends in [
-        ([End("failed", 320), End("failed", 330)], False),
-        ([End("failed", 320), End("failed", 410)], True),
-        ([End("failed", 320), End("excepted", None)], True),
-        ([End("failed", 320), End("failed", 120)], True),
-        ([End("killed", None)], False),
-        # nobody knows
-        ([], True),
+        ([Ending("failed", 320), Ending("failed", 330)], False),
+        ([Ending("failed", 320), Ending("failed", 410)], True),
+        ([Ending("failed", 320), Ending("excepted", None)], True),
+        ([Ending("failed", 320), Ending("failed", 120)], True),
+        ([Ending("killed", None)], False),
+        # a lane that ended early, for whatever reason
+        ([Ending("failed", 320), Ending("killed", None, is_lane=True)], True),
+        # all of them were refused before a process began
+        ([], False),
+        # nobody looked
+        (None, True),
     ]:
         assert is_mendable(last, ends) is mends, ends
-        decision = decide(situation("a", {"a": [last]}, automatic=1, missing={7: ends}))
+        missing = {} if ends is None else {7: ends}
+        decision = decide(situation("a", {"a": [last]}, automatic=1, missing=missing))
         assert started(decision) == (["a"] if mends else [])
         assert decision.over is not mends
 
@@ -215,17 +220,17 @@ def test_two_attempts_that_live_at_once_become_one() -> None:
     assert decision.actions == (Kill(2),)
 
 
-def test_a_paused_campaign_starts_nothing_and_pauses_all_that_lives() -> None:
+def test_a_paused_campaign_starts_nothing_and_leaves_what_lives_alone() -> None:
     processes = [living(1), living(11, attempt=1, parent=1, state="running"), living(12, parent=1, state="paused")]
     tasks = Tasks(frozenset({1, 11, 12}), complete=True)
     runs = {"a": [attempt(1, "waiting")]}
     decision = decide(situation("ab", runs, living=processes, tasks=tasks, paused=True))
-    assert decision.actions == (Pause(1), Pause(11))
+    assert decision.actions == ()
     assert decision.notes == ("the campaign is paused",)
     assert not decision.over
     # one chain
     decision = decide(situation("abc", runs, living=processes, tasks=tasks, paused_chains=frozenset("ab")))
-    assert decision.actions == (Pause(1), Pause(11), Start("c", 1, ()))
+    assert decision.actions == (Start("c", 1, ()),)
     assert decision.notes == ("b is paused",)
 
 
@@ -244,6 +249,26 @@ def test_what_was_paused_here_goes_on_and_what_others_paused_stays() -> None:
     paused_s[4] = 60.0
     actions = decide(situation("a", runs, living=processes, tasks=tasks, paused_s=paused_s)).actions
     assert actions == (Play(1), Play(4))
+
+    # nothing of a paused chain goes on
+    for pause in ({"paused": True}, {"paused_chains": frozenset("a")}):
+        assert decide(situation("a", runs, living=processes, tasks=tasks, paused_s=paused_s, **pause)).actions == ()
+
+
+def test_a_work_chain_that_missed_the_end_of_what_it_waits_for_is_ended() -> None:
+    processes = [living(1), living(11, attempt=1, parent=1, idle=True)]
+    tasks = Tasks(frozenset({1, 11}), complete=True)
+    runs = {"a": [attempt(1, "waiting")]}
+
+    def actions(seen_s: float, **changes: Any) -> tuple[Any, ...]:
+        decided = decide(situation("a", runs, living=processes, tasks=tasks, idle_s={11: seen_s}, **changes))
+        return decided.actions
+
+    assert actions(299.0) == ()
+    assert actions(300.0) == (End(11, "all that it waits for has ended, and it does not notice"),)
+    # it may have waited before it called something new
+    processes[1] = living(11, attempt=1, parent=1)
+    assert actions(300.0) == ()
 
 
 def test_a_killed_chain_is_killed_from_the_top_and_not_started_again() -> None:

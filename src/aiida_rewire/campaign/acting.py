@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiida_rewire.campaign.attempts import SENT_EXTRA, TERMINAL, VOID_EXTRA
-from aiida_rewire.campaign.decisions import Action, Bury, Kill, Pause, Play, SendTask, Void
-from aiida_rewire.campaign.processes import OUR_PAUSE
-from aiida_rewire.campaign.tasks import send_task
+from aiida_rewire.campaign.decisions import Action, Bury, End, Kill, Play, SendTask, Void
+from aiida_rewire.campaign.tasks import answers, send_task
 
 if TYPE_CHECKING:
     from aiida import orm
@@ -28,12 +27,13 @@ def act_on_process(action: Action) -> str | None:
             return f"<{pk}> is marked as {state}: {why}" if bury(pk, state, why) else None
         case SendTask(pk):
             return f"<{pk}> had no task any more: it was sent again" if send_task(pk) else None
-        case Pause(pk):
-            return f"<{pk}> is asked to pause" if ask("pause", pk) else None
         case Play(pk):
             return f"<{pk}> is asked to go on" if ask("play", pk) else None
         case Kill(pk):
             return f"<{pk}> is asked to end" if ask("kill", pk) else None
+        case End(pk, why):
+            # a worker that does not answer is busy, and may go on with it
+            return f"<{pk}> is ended: {why}" if answers(pk) and ask("kill", pk) else None
         case _:
             raise TypeError(action)
 
@@ -52,15 +52,13 @@ def mark_as_sent(pk: int, slots: int) -> None:
 
 
 def ask(what: str, pk: int) -> bool:
-    """Ask a process to pause, play or end; return whether there is a worker to hear it."""
+    """Ask a process to play or to end (kill); return whether there is a worker to hear it."""
     from aiida.manage import get_manager
     from plumpy.communications import DeliveryFailed
 
     controller = get_manager().get_process_controller()
     try:
-        if what == "pause":
-            controller.pause_process(pk, msg_text=OUR_PAUSE)
-        elif what == "play":
+        if what == "play":
             controller.play_process(pk)
         else:
             controller.kill_process(pk, msg_text=KILL_TEXT)

@@ -67,8 +67,8 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class End:
-    """How the process of a snapshot ended that gave no conductance.
+class Ending:
+    """How the process of a snapshot ended that gave no conductance, or a lane that did not come to its end.
 
     Attributes
     ----------
@@ -76,10 +76,13 @@ class End:
         failed, killed or excepted.
     exit_status
         Of a failed one.
+    is_lane
+        Whether it is a lane.
     """
 
     state: str
     exit_status: int | None
+    is_lane: bool = False
 
 
 def attempt_label(campaign: str, chain: str) -> str:
@@ -165,8 +168,8 @@ def attempts_of(
     return attempts
 
 
-def failed_snapshots(campaign: str, chain: str, attempts: Sequence[Attempt]) -> dict[int, dict[str, End]]:
-    """Return how snapshots ended without a conductance, by the PK of the attempt and the name of the snapshot.
+def failed_snapshots(campaign: str, chain: str, attempts: Sequence[Attempt]) -> dict[int, dict[str, Ending]]:
+    """Return how snapshots and lanes ended that gave nothing, by the PK of the attempt and their names.
 
     Parameters
     ----------
@@ -183,19 +186,20 @@ def failed_snapshots(campaign: str, chain: str, attempts: Sequence[Attempt]) -> 
     query = orm.QueryBuilder()
     query.append(
         orm.ProcessNode,
-        filters={"label": {"like": f"{like(prefix)}snapshot\\_%"}},
+        filters={"label": {"or": [{"like": f"{like(prefix)}{kind}\\_%"} for kind in ("snapshot", "lane")]}},
         project=["id", "label", "attributes.process_state", "attributes.exit_status"],
         tag="process",
     )
     query.order_by({"process": {"id": "asc"}})
     begins = [attempt.pk for attempt in attempts]
-    ends: dict[int, dict[str, End]] = {pk: {} for pk in begins}
+    ends: dict[int, dict[str, Ending]] = {pk: {} for pk in begins}
     for pk, label, state, status in query.iterall():
         position = bisect(begins, pk) - 1
         if position >= 0 and state in TERMINAL:
             # the last process of a snapshot tells: a second way of computing it comes after the first
-            end = End(state_of(state, status, paused=False), status)
-            ends[begins[position]][label.removeprefix(prefix)] = end
+            name = label.removeprefix(prefix)
+            end = Ending(state_of(state, status, paused=False), status, is_lane=name.startswith("lane"))
+            ends[begins[position]][name] = end
     return {
         pk: {name: end for name, end in sorted(found.items()) if end.state != "finished"}
         for pk, found in ends.items()

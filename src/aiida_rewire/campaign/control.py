@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ASK_AGAIN_S = 3.0
 LOOK_S = 0.5
-PAUSE_TIMEOUT_S = 30.0
+PLAY_TIMEOUT_S = 30.0
 KILL_TIMEOUT_S = 300.0
 
 Say = Callable[[str], None]
@@ -75,7 +75,10 @@ def checked_chains(group: orm.Group, chains: Sequence[str]) -> list[str]:
 
 
 def pause(group: orm.Group, chains: Sequence[str], say: Say, *, workflow: ChainWorkflow | None = None) -> Reached:
-    """Pause a campaign, or some chains: nothing new starts; jobs that a scheduler has go on.
+    """Pause a campaign, or some chains: no chain is started, and lanes hold before their next snapshot.
+
+    Nothing is interrupted: jobs that a scheduler has go on. Lanes look at the record themselves, since a process that
+    is asked to pause from outside may miss the end of what it waits for.
 
     Parameters
     ----------
@@ -87,6 +90,10 @@ def pause(group: orm.Group, chains: Sequence[str], say: Say, *, workflow: ChainW
         Takes a line for what happens.
     workflow
         Of the chains.
+
+    Returns
+    -------
+    As done, processes that hold; as left, those that go on for now.
 
     Raises
     ------
@@ -101,11 +108,19 @@ def pause(group: orm.Group, chains: Sequence[str], say: Say, *, workflow: ChainW
         return {**extras, "paused_chains": sorted({*extras.get("paused_chains", []), *names})}
 
     change_extras(group, paused)
-    return ask_living(group, names, "pause", say, workflow=workflow)
+    living = living_below(group.label, names, (workflow or ChainWorkflow()).process_type)
+    hold = sum(process.paused for process in living)
+    return Reached(hold, len(living) - hold, 0, daemon=daemon_slots() is not None)
 
 
 def resume(group: orm.Group, chains: Sequence[str], say: Say, *, workflow: ChainWorkflow | None = None) -> Reached:
-    """Let a campaign go on, or some of its chains, whoever paused them; the arguments are those of :func:`pause`.
+    """Let a campaign go on, or some of its chains, whoever paused their processes.
+
+    The arguments are those of :func:`pause`.
+
+    Returns
+    -------
+    As done, processes that went on; as left, those that are still paused.
 
     Raises
     ------
@@ -122,32 +137,23 @@ def resume(group: orm.Group, chains: Sequence[str], say: Say, *, workflow: Chain
         return {**extras, "paused": False, "paused_chains": sorted(before - set(names))}
 
     change_extras(group, resumed)
-    return ask_living(group, names, "play", say, workflow=workflow)
-
-
-def ask_living(
-    group: orm.Group, chains: Collection[str], what: str, say: Say, *, workflow: ChainWorkflow | None = None
-) -> Reached:
-    """Ask all that lives below chains to pause or to play, and wait until it does."""
     process_type = (workflow or ChainWorkflow()).process_type
-    label = group.label
-    wanted = what == "pause"
-    if daemon_slots() is None:
-        say(f"the daemon does not run: processes {what} when it does")
-        left = [process for process in living_below(label, chains, process_type) if process.paused != wanted]
-        return Reached(0, len(left), 0, daemon=False)
-    deadline, last_ask = time.monotonic() + PAUSE_TIMEOUT_S, 0.0
+    deadline, last_ask = time.monotonic() + PLAY_TIMEOUT_S, 0.0
     asked: set[int] = set()
+    daemon = daemon_slots() is not None
     while True:
-        left = [process for process in living_below(label, chains, process_type) if process.paused != wanted]
-        if not left or time.monotonic() > deadline:
-            return Reached(len(asked - {process.pk for process in left}), len(left), 0, daemon=True)
+        left = {process.pk for process in living_below(group.label, names, process_type) if process.paused}
+        if not left or not daemon or time.monotonic() > deadline:
+            break
         if time.monotonic() - last_ask > ASK_AGAIN_S:
-            for process in left:
-                ask(what, process.pk)
-                asked.add(process.pk)
+            for pk in left:
+                ask("play", pk)
+            asked |= left
             last_ask = time.monotonic()
         time.sleep(LOOK_S)
+    if left and not daemon:
+        say("the daemon does not run: processes go on when it does, if a controller runs or `resume` is asked again")
+    return Reached(len(asked - left), len(left), 0, daemon=daemon)
 
 
 def living_below(label: str, chains: Collection[str], process_type: str) -> list[Living]:

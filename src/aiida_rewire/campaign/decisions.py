@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aiida_rewire.campaign.attempts import Attempt, End
+from aiida_rewire.campaign.attempts import Attempt, Ending
 from aiida_rewire.campaign.outcomes import Outcome, Standing, judge
 from aiida_rewire.campaign.processes import OUR_PAUSE, TRANSPORT_PAUSE, Living
 
@@ -17,6 +17,9 @@ LOST_AFTER_S = 30.0
 
 HELD_AT_MOST_S = 900.0
 """For so long a busy worker may hold a task that the broker does not show, s."""
+
+STUCK_AFTER_S = 300.0
+"""A work chain that waits for nothing so long has missed an end: AiiDA looks again every minute, s."""
 
 PLAY_AFTER_S = 60.0
 """So long a job rests that AiiDA paused because its computer did not answer, s."""
@@ -86,15 +89,15 @@ class Situation:
     tasks
         What the broker shows; None if nobody looked.
     without_task_s
-        Since when a process is seen without a task, by PK, s.
-    paused_s
-        Since when a process is seen paused, by PK, s.
+        For how long a process is seen without a task, by PK, s.
+    paused_s, idle_s
+        For how long a process is seen paused, or waiting for nothing, by PK, s.
     """
 
     chains: Sequence[Need]
     attempts: Mapping[str, Sequence[Attempt]]
     living: Sequence[Living] = ()
-    missing: Mapping[int, Sequence[End]] = field(default_factory=dict)
+    missing: Mapping[int, Sequence[Ending]] = field(default_factory=dict)
     active_chains: int = 1
     active_jobs: Mapping[str, int] = field(default_factory=dict)
     automatic: int = 0
@@ -107,6 +110,7 @@ class Situation:
     tasks: Tasks | None = None
     without_task_s: Mapping[int, float] = field(default_factory=dict)
     paused_s: Mapping[int, float] = field(default_factory=dict)
+    idle_s: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -143,13 +147,6 @@ class SendTask:
 
 
 @dataclass(frozen=True)
-class Pause:
-    """Ask a process to pause."""
-
-    pk: int
-
-
-@dataclass(frozen=True)
 class Play:
     """Ask a process to go on."""
 
@@ -163,7 +160,15 @@ class Kill:
     pk: int
 
 
-Action = Start | Void | Bury | SendTask | Pause | Play | Kill
+@dataclass(frozen=True)
+class End:
+    """End a process that waits for nothing, if its worker answers."""
+
+    pk: int
+    why: str
+
+
+Action = Start | Void | Bury | SendTask | Play | Kill | End
 
 
 @dataclass(frozen=True)
@@ -226,7 +231,7 @@ def doubles(situation: Situation) -> list[Action]:
 
 
 def care(situation: Situation) -> list[Action]:
-    """Decide about the processes that live: those without a worker, and those to be paused, played or killed."""
+    """Decide about the processes that live: those without a worker, stuck, to be played or killed."""
     actions: list[Action] = []
     alive = {process.pk for process in situation.living}
     for process in situation.living:
@@ -241,9 +246,8 @@ def care(situation: Situation) -> list[Action]:
             # what a parent called ends with it; what it cannot reach is the next round's
             if process.parent not in alive:
                 actions.append(Kill(process.pk))
-        elif situation.paused or process.chain in situation.paused_chains:
-            if not process.paused:
-                actions.append(Pause(process.pk))
+        elif process.idle and situation.idle_s.get(process.pk, 0.0) >= STUCK_AFTER_S:
+            actions.append(End(process.pk, "all that it waits for has ended, and it does not notice"))
         elif process.paused and is_to_be_played(process, situation):
             actions.append(Play(process.pk))
     return actions
@@ -251,6 +255,8 @@ def care(situation: Situation) -> list[Action]:
 
 def is_to_be_played(process: Living, situation: Situation) -> bool:
     """Whether a paused process of a chain that is not paused goes on: people's own pauses are left alone."""
+    if situation.paused or process.chain in situation.paused_chains:
+        return False
     status = process.status or ""
     rested = situation.paused_s.get(process.pk, 0.0) >= PLAY_AFTER_S
     return OUR_PAUSE in status or (TRANSPORT_PAUSE in status and rested)

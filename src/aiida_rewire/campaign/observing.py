@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from aiida_rewire.campaign.attempts import SNAPSHOTS_MISSING, Attempt, End, attempts_of, failed_snapshots
+from aiida_rewire.campaign.attempts import SNAPSHOTS_MISSING, Attempt, Ending, attempts_of, failed_snapshots
 from aiida_rewire.campaign.chains import Chain, chains_of
 from aiida_rewire.campaign.decisions import LOST_AFTER_S, Need, Situation
 from aiida_rewire.campaign.extras import read_extras
@@ -49,9 +49,10 @@ class Observer:
         self.refused: dict[str, str] = {}
         self.needs: dict[str, Need] = {}
         self._digest = ""
-        self._missing: dict[int, list[End]] = {}
+        self._missing: dict[int, list[Ending]] = {}
         self._first_without_task: dict[int, float] = {}
         self._first_paused: dict[int, float] = {}
+        self._first_idle: dict[int, float] = {}
         self._last_queue_look = -LOST_AFTER_S
 
     def group(self) -> orm.Group:
@@ -73,11 +74,12 @@ class Observer:
         if queue_look and tasks is not None:
             self._last_queue_look = time.monotonic()
         if slots is None:
-            self._first_without_task = {}
+            self._first_without_task, self._first_idle = {}, {}
         if tasks is not None:
             lacking = {process.pk for process in living} - tasks.pks
             self._first_without_task = since(self._first_without_task, lacking)
         self._first_paused = since(self._first_paused, {process.pk for process in living if process.paused})
+        self._first_idle = since(self._first_idle, {process.pk for process in living if process.idle})
         return Situation(
             chains=list(self.needs.values()),
             attempts=attempts,
@@ -95,6 +97,7 @@ class Observer:
             tasks=tasks,
             without_task_s=lasting(self._first_without_task),
             paused_s=lasting(self._first_paused),
+            idle_s=lasting(self._first_idle),
         )
 
     def _read_spec(self, extras: dict[str, Any]) -> CampaignSpec:
@@ -107,7 +110,7 @@ class Observer:
             self.refused = {}
         return self.spec
 
-    def _missing_of(self, label: str, attempts: dict[str, list[Attempt]]) -> dict[int, list[End]]:
+    def _missing_of(self, label: str, attempts: dict[str, list[Attempt]]) -> dict[int, list[Ending]]:
         """Return how the missing snapshots of attempts ended; of an attempt that ended this changes no more."""
         for chain, those in attempts.items():
             wanting = {attempt.pk for attempt in those if attempt.exit_status == SNAPSHOTS_MISSING}

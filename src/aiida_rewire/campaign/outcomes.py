@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aiida_rewire.campaign.attempts import SNAPSHOTS_MISSING, Attempt, End
+from aiida_rewire.campaign.attempts import SNAPSHOTS_MISSING, Attempt, Ending
 
 LARGEST_OF_AIIDA = 199
 """Exit statuses up to here are AiiDA's own: a scheduler that ended the job, an output that is missing."""
@@ -48,7 +48,7 @@ def may_mend(status: int | None) -> bool:
     return status is not None and (0 < status <= LARGEST_OF_AIIDA or status in MENDABLE)
 
 
-def is_mendable(attempt: Attempt, missing: Sequence[End] | None) -> bool:
+def is_mendable(attempt: Attempt, missing: Sequence[Ending] | None) -> bool:
     """Whether another try may mend what ended an attempt.
 
     Parameters
@@ -56,18 +56,19 @@ def is_mendable(attempt: Attempt, missing: Sequence[End] | None) -> bool:
     attempt
         One that ended, not well.
     missing
-        How the snapshots ended that it is missing; None where nobody looked. An attempt that is missing
-        snapshots alone is tried again if that may mend one of them.
+        How the snapshots and lanes ended that gave nothing; None where nobody looked. An attempt that is missing
+        snapshots alone is tried again if that may mend one of them: of a snapshot that was refused before any
+        process began there is no ending.
     """
     if attempt.state != "failed":
         return attempt.state == "excepted"
-    if attempt.exit_status == SNAPSHOTS_MISSING and missing:
-        return any(end.state == "excepted" or may_mend(end.exit_status) for end in missing)
+    if attempt.exit_status == SNAPSHOTS_MISSING and missing is not None:
+        return any(end.is_lane or end.state == "excepted" or may_mend(end.exit_status) for end in missing)
     return may_mend(attempt.exit_status)
 
 
 def judge(
-    attempts: Sequence[Attempt], *, automatic: int, granted: int, missing: Mapping[int, Sequence[End]]
+    attempts: Sequence[Attempt], *, automatic: int, granted: int, missing: Mapping[int, Sequence[Ending]]
 ) -> Standing:
     """Say what becomes of a chain.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,11 +11,12 @@ from typing import Any
 from aiida_rewire.campaign.attempts import PROCESS_TYPE, SENT_EXTRA, TERMINAL, VOID_EXTRA, state_of
 
 OUR_PAUSE = "paused by aiida-rewire campaign"
-"""In the status of processes that were paused here; others that people paused are left alone."""
+"""Status of lanes that hold while their campaign is paused; others that people paused are left alone."""
 
 TRANSPORT_PAUSE = "Pausing after failed transport task"
 """In the status of jobs that AiiDA pauses after it could not reach their computer several times."""
 
+WAITS = "Waiting for child processes"
 CALLS = ("call_calc", "call_work")
 CHECKPOINT_KEY = "checkpoints"
 SUPERSEDED_AFTER_S = 20.0
@@ -51,6 +53,8 @@ class Living:
         Whether its attempt does not count.
     superseded
         Whether what called it has called another in its place.
+    idle
+        Whether it is a work chain that waits, but for nothing that has not ended.
     """
 
     pk: int
@@ -65,6 +69,7 @@ class Living:
     sent: bool = False
     void: bool = False
     superseded: bool = False
+    idle: bool = False
 
     @property
     def is_attempt(self) -> bool:
@@ -113,6 +118,8 @@ def living_of(campaign: str, *, process_type: str = PROCESS_TYPE) -> tuple[list[
     query.order_by({"process": {"id": "asc"}})
     rows = query.all()
     calls = calls_above(row[0] for row in rows)
+    alive = {row[0] for row in rows}
+    callers = {call.parent for called, call in calls.items() if called in alive}
     prefix = f"{campaign}/"
     now = datetime.now(UTC)
     living: list[Living] = []
@@ -139,10 +146,20 @@ def living_of(campaign: str, *, process_type: str = PROCESS_TYPE) -> tuple[list[
                 is_job="calcjob" in node_type,
                 sent=bool(sent),
                 void=top_void,
+                idle=state == "waiting"
+                and not paused
+                and "calcjob" not in node_type
+                and pk not in callers
+                and not alive.intersection(awaited_in(status)),
             )
         )
     taken = sum(max(number, reserved.get(top, 0)) for top, number in elsewhere.items())
     return with_origins(living, calls), taken
+
+
+def awaited_in(status: str | None) -> set[int]:
+    """Return the PKs of the processes that a work chain says it waits for."""
+    return {int(number) for number in re.findall(r"\d+", status)} if status and status.startswith(WAITS) else set()
 
 
 def calls_above(pks: Iterable[int]) -> dict[int, _Call]:

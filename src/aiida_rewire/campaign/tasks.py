@@ -85,6 +85,22 @@ def is_out_of_reach(pk: int) -> bool:
     return isinstance(error, DeliveryFailed) or "Recipient not found" in str(error or "")
 
 
+def answers(pk: int) -> bool:
+    """Whether the worker that runs a process answers for it."""
+    from concurrent import futures
+
+    from aiida.manage import get_manager
+    from plumpy.communications import DeliveryFailed
+
+    try:
+        future = get_manager().get_process_controller().get_status(pk)
+        while isinstance(future, futures.Future):
+            future = future.result(timeout=ANSWER_S)
+    except (DeliveryFailed, futures.TimeoutError, futures.CancelledError, TimeoutError):
+        return False
+    return future is not None
+
+
 def send_task(pk: int) -> bool:
     """Send the task of a process, unless a worker has it; return whether it was sent.
 
