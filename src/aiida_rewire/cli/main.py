@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import click
 
+from aiida_rewire.cli.campaign.group import campaign_group
 from aiida_rewire.cli.demo import demo_command
 from aiida_rewire.cli.doctor import doctor_command
 from aiida_rewire.cli.md import md_group
@@ -19,6 +20,7 @@ def main() -> None:
     """Conductance of silver filaments from biased reactive MD, with provenance."""
 
 
+main.add_command(campaign_group)
 main.add_command(demo_command)
 main.add_command(doctor_command)
 md_group.add_command(stages_command)
