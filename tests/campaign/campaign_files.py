@@ -9,7 +9,7 @@ from typing import Any
 GOOD: dict[str, Any] = {
     "label": "silver",
     "protocol": "demo",
-    "codes": {"md": "md@here", "pw": "pw@here", "pp": "pp@here", "pwcond": "pwcond@here"},
+    "codes": {"md": "md@silo", "pw": "pw@silo", "pp": "pp@silo", "pwcond": "pwcond@silo"},
     "pseudo_family": "rewire/frozen-d",
     "md": {"voltages": [2.0, 8.0], "seeds": [1, 2]},
 }

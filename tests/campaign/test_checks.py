@@ -38,16 +38,16 @@ def install(label: str, computer: orm.Computer) -> orm.InstalledCode:
 def computers(aiida_profile: Any) -> dict[str, orm.Computer]:
     """A machine with all codes, another with some, and one that nobody configured."""
     made = {}
-    for label in ("here", "elsewhere", "strange"):
+    for label in ("silo", "mill", "strange"):
         made[label] = orm.Computer(
             label, "localhost", transport_type="core.local", scheduler_type="core.slurm"
         ).store()
-    for label in ("here", "elsewhere"):
+    for label in ("silo", "mill"):
         made[label].configure()
     for label in PROGRAMS:
-        install(label, made["here"])
-    install("pwcond", made["elsewhere"])
-    install("md", made["elsewhere"])
+        install(label, made["silo"])
+    install("pwcond", made["mill"])
+    install("md", made["mill"])
     install("pp", made["strange"])
     return made
 
@@ -66,9 +66,9 @@ def pseudos(computers: Any) -> None:
 @pytest.fixture
 def limits(computers: dict[str, orm.Computer]) -> Iterator[orm.Computer]:
     """The machine with all codes; what a test says of it is forgotten afterwards."""
-    before = dict(computers["here"].metadata)
-    yield computers["here"]
-    computers["here"].metadata = before
+    before = dict(computers["silo"].metadata)
+    yield computers["silo"]
+    computers["silo"].metadata = before
 
 
 def said(changes: dict[str, Any] | None = None) -> list[str]:
@@ -80,17 +80,17 @@ def test_a_campaign_that_can_be_run_is_left_alone() -> None:
     assert said() == []
     # silver's own force field is stored now, if it was not before; nothing else is
     nodes = orm.QueryBuilder().append(orm.Node).count()
-    assert said({"protocol": "moderate", "codes.pw": "stockpw@here"}) == []
-    assert said({"md.bias": "none", "md.voltages": [0], "codes.md": "lammps@here"}) == []
+    assert said({"protocol": "moderate", "codes.pw": "stockpw@silo"}) == []
+    assert said({"md.bias": "none", "md.voltages": [0], "codes.md": "lammps@silo"}) == []
     # the dynamics may run elsewhere
-    assert said({"codes.md": "md@elsewhere", "limits.active_jobs": {"elsewhere": 1, "here": 2}}) == []
+    assert said({"codes.md": "md@mill", "limits.active_jobs": {"mill": 1, "silo": 2}}) == []
     assert orm.QueryBuilder().append(orm.Node).count() == nodes
 
 
 def test_every_error_is_said_at_once_in_the_order_of_the_file() -> None:
     changes = {
-        "codes.md": "mdd@here",
-        "codes.pwcond": "pwcond@elsewhere",
+        "codes.md": "mdd@silo",
+        "codes.pwcond": "pwcond@mill",
         "limits.active_jobs": {"cluster": 4},
         "limits.active_chains": 500,
         "pseudo_family": "gold",
@@ -111,15 +111,15 @@ def test_every_error_is_said_at_once_in_the_order_of_the_file() -> None:
     ("changes", "message"),
     [
         ({"codes.md": "nothing@nowhere"}, "codes.md = 'nothing@nowhere': there is none of that label; there is "),
-        ({"codes.pw": "pv@here"}, "codes.pw = 'pv@here': there is none of that label; did you mean pw@here or "),
-        ({"codes.pwcond": "pw@here"}, "codes.pwcond = 'pw@here': must be for rewire.pwcond, not rewire.pw; did you"),
+        ({"codes.pw": "pv@silo"}, "codes.pw = 'pv@silo': there is none of that label; did you mean pw@silo"),
+        ({"codes.pwcond": "pw@silo"}, "codes.pwcond = 'pw@silo': must be for rewire.pwcond, not rewire.pw; did you"),
         (
-            {"codes.md": "lammps@here"},
-            "codes.md = 'lammps@here': must be a Python that can import LAMMPS's module",
+            {"codes.md": "lammps@silo"},
+            "codes.md = 'lammps@silo': must be a Python that can import LAMMPS's module",
         ),
-        ({"codes.md": "md@here", "md.bias": "none", "md.voltages": [0]}, "codes.md = 'md@here': must be LAMMPS with"),
+        ({"codes.md": "md@silo", "md.bias": "none", "md.voltages": [0]}, "codes.md = 'md@silo': must be LAMMPS with"),
         ({"codes.pp": "pp@strange"}, "codes.pp = 'pp@strange': must be on a computer that is configured for"),
-        ({"codes.pwcond": "pwcond@elsewhere"}, "codes = pw on here, pp on here, pwcond on elsewhere: must be on one"),
+        ({"codes.pwcond": "pwcond@mill"}, "codes = pw on silo, pp on silo, pwcond on mill: must be on one"),
         ({"pseudo_family": "rewire/frozen"}, "no such family of pseudopotentials; did you mean rewire/frozen-d?"),
         (
             {"pseudo_family": "xyz"},
@@ -131,16 +131,16 @@ def test_every_error_is_said_at_once_in_the_order_of_the_file() -> None:
             "force_field = 'c0ffee00-0000-4000-8000-000000000000': there is no such node; leave it out",
         ),
         (
-            {"limits.active_jobs": {"hera": 9}},
-            "limits.active_jobs.hera = 9: must be of a computer of the codes; did you mean here?",
+            {"limits.active_jobs": {"silos": 9}},
+            "limits.active_jobs.silos = 9: must be of a computer of the codes; did you mean silo?",
         ),
         (
-            {"limits.active_jobs": {"here": 3}, "snapshots.lanes": 5},
-            "limits.active_jobs.here = 3: must be at least 5: so many jobs one chain has at a time; raise it",
+            {"limits.active_jobs": {"silo": 3}, "snapshots.lanes": 5},
+            "limits.active_jobs.silo = 3: must be at least 5: so many jobs one chain has at a time; raise it",
         ),
         (
-            {"limits.active_jobs": {"here": 1}, "snapshots.lanes": 1},
-            "limits.active_jobs.here = 1: must be at least 2: so many jobs one chain has at a time",
+            {"limits.active_jobs": {"silo": 1}, "snapshots.lanes": 1},
+            "limits.active_jobs.silo = 1: must be at least 2: so many jobs one chain has at a time",
         ),
     ],
 )
@@ -150,10 +150,10 @@ def test_what_is_not_there_is_told_with_what_is(changes: dict[str, Any], message
 
 
 def test_codes_of_one_label_are_told_apart(computers: dict[str, orm.Computer]) -> None:
-    second = install("pw", computers["here"])
+    second = install("pw", computers["silo"])
     try:
         (line,) = said()
-        assert line == "codes.pw = 'pw@here': several have that label; did you mean stockpw@here?"
+        assert line.startswith("codes.pw = 'pw@silo': several have that label; did you mean stockpw@silo")
     finally:
         second.label = "pw-hidden"
 
@@ -167,14 +167,14 @@ def test_a_force_field_is_the_reaxff_of_silver(potential: LammpsPotentialData) -
 
 def test_a_user_who_was_shut_out_is_told(computers: dict[str, orm.Computer]) -> None:
     user = orm.User.collection.get_default()
-    authinfo = computers["here"].get_authinfo(user)
+    authinfo = computers["silo"].get_authinfo(user)
     authinfo.enabled = False
     try:
         lines = said()
         assert len(lines) == 4
         assert lines[0].endswith(
-            f"'md@here': must be on a computer that is enabled for {user.email}; "
-            f"`verdi computer enable here {user.email}`"
+            f"'md@silo': must be on a computer that is enabled for {user.email}; "
+            f"`verdi computer enable silo {user.email}`"
         )
     finally:
         authinfo.enabled = True
@@ -186,30 +186,30 @@ def test_a_user_who_was_shut_out_is_told(computers: dict[str, orm.Computer]) -> 
         (
             {"default_mpiprocs_per_machine": 16},
             {"resources.scf.ranks": 32},
-            "resources.scf.ranks = 32 ranks: must be at most the 16 of a machine of here; take more machines",
+            "resources.scf.ranks = 32 ranks: must be at most the 16 of a machine of silo; take more machines",
         ),
         (
             {"default_mpiprocs_per_machine": 4},
             {"protocol": "moderate"},
-            "overrides.pwcond.shards_per_job = 8 shards, each on a core: must be at most the 4 of a machine of here; "
+            "overrides.pwcond.shards_per_job = 8 shards, each on a core: must be at most the 4 of a machine of silo; "
             "set it to 4, or less",
         ),
         (
             {"default_memory_per_machine": 8_000_000},
             {"resources.md.memory_gb": 8.5},
-            "resources.md.memory_gb = 8.5 GB: must be at most the 8.192 GB of a machine of here; ask for less",
+            "resources.md.memory_gb = 8.5 GB: must be at most the 8.192 GB of a machine of silo; ask for less",
         ),
         (
             {"rewire": {"max_walltime_h": 0.5}},
             {"resources.md.walltime_h": 0.25, "resources.lead.walltime_h": 0.5, "resources.scf.walltime_h": 0.4}
             | {"resources.pwcond.walltime_h": 0.1},
             # the protocol's own hour, which the file does not shorten
-            "resources.readback.walltime_h = 1 h: must be at most 0.5 h on here; ask for less",
+            "resources.readback.walltime_h = 1 h: must be at most 0.5 h on silo; ask for less",
         ),
         (
             {"rewire": {"max_machines": 2, "max_walltime_h": 48}},
             {"resources.lead.machines": 3},
-            "resources.lead.machines = 3 machines: must be at most 2 machines on here; ask for less",
+            "resources.lead.machines = 3 machines: must be at most 2 machines on silo; ask for less",
         ),
     ],
 )
@@ -229,7 +229,7 @@ def test_limits_of_a_computer_that_nobody_can_read_are_told(limits: orm.Computer
     assert len(lines) == 5
     for line in lines:
         assert line.startswith(
-            f"property rewire of the computer here = {value!r}: must be numbers of max_machines and"
+            f"property rewire of the computer silo = {value!r}: must be numbers of max_machines and"
         )
 
 

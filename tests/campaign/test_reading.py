@@ -15,7 +15,7 @@ from aiida_rewire.campaign.specification import CampaignSpec
 WRONG = """\
 lable: silver
 protocol: demo
-codes: {md: md@here, pw: 12, pp: pp@here}
+codes: {md: md@silo, pw: 12, pp: pp@silo}
 pseudo_family: rewire/frozen-d
 tips:
   gap: 0.5
@@ -93,7 +93,7 @@ def test_every_error_is_said_at_once_with_its_line() -> None:
 def test_what_is_right_in_a_wrong_file_is_kept_for_further_questions() -> None:
     reading = examine(WRONG, "file")
     assert reading.spec is not None
-    assert (reading.spec.protocol, reading.spec.codes.pp, reading.spec.tips.base_side) == ("demo", "pp@here", None)
+    assert (reading.spec.protocol, reading.spec.codes.pp, reading.spec.tips.base_side) == ("demo", "pp@silo", None)
     # the chains of what is left can be begun, but for voltages and seeds
     assert examine(text_of({"tips.gap": 0.1}), "file").spec == spec_of(text_of(), "file")
     assert examine("nothing: 1", "file").spec is not None
@@ -239,7 +239,7 @@ def test_the_same_campaign_in_other_words_has_the_same_digest() -> None:
 def test_the_digest_is_that_of_what_differs_from_the_defaults() -> None:
     # so that campaigns that were recorded before a field was added are not taken for changed ones
     canonical = (
-        '{"codes":{"md":"md@here","pp":"pp@here","pw":"pw@here","pwcond":"pwcond@here"},"label":"silver",'
+        '{"codes":{"md":"md@silo","pp":"pp@silo","pw":"pw@silo","pwcond":"pwcond@silo"},"label":"silver",'
         '"md":{"seeds":[1,2],"voltages":[2,8]},"protocol":"demo","pseudo_family":"rewire/frozen-d"}'
     )
     assert digest_of(CampaignSpec.model_validate(GOOD)) == hashlib.sha256(canonical.encode()).hexdigest()
