@@ -25,12 +25,15 @@ from aiida_rewire.campaign.observing import Observer
 from aiida_rewire.campaign.outages import (
     begin_anew,
     broker_mark,
+    daemon_slots,
+    lost_connection,
     passing_errors,
     reset_broker,
     reset_connections,
     what_is_away,
 )
 from aiida_rewire.campaign.outcomes import Outcome, Standing
+from aiida_rewire.campaign.workers import on_postgresql, renew_workers, start_stopped_workers
 
 if TYPE_CHECKING:
     from aiida import orm
@@ -81,6 +84,7 @@ class Controller:
         self._lock: ControllerLock = lock_of(group.uuid)
         self._mark = broker_mark()
         self._last_members = -MEMBERS_EVERY_S
+        self._cut_at: float | None = None
         self._outcomes: dict[str, tuple[Outcome, int]] | None = None
         self._said: set[str] = set()
         self._notes: tuple[str, ...] = ()
@@ -99,6 +103,8 @@ class Controller:
                 if not self._lock.is_held():
                     self._wait_for_lock()
                     continue
+                if self._cut_at is not None:
+                    self._renew_workers(self._cut_at)
                 decision = self.look_and_act()
                 if away:
                     self._say("it answers again")
@@ -108,6 +114,8 @@ class Controller:
             except LockLost:
                 self._say("the lock is lost: another controller may have taken over")
             except passing_errors() as error:
+                if self._cut_at is None and lost_connection(error):
+                    self._cut_at = time.time()
                 if what_is_away(error) != away:
                     away = what_is_away(error)
                     self._say(f"{away}: waiting")
@@ -117,6 +125,13 @@ class Controller:
         self._leave()
         self._say("stopped; chains that were started go on")
         return 1
+
+    def _renew_workers(self, cut_at: float) -> None:
+        """See to it that the daemon's workers do not outlive the connections that they lost as we lost ours."""
+        begin_anew()
+        if on_postgresql() and daemon_slots() is not None:
+            renew_workers(cut_at, self._say)
+        self._cut_at = None
 
     def look_and_act(self) -> Decision:
         """Look once, decide, and do what was decided.
@@ -128,6 +143,8 @@ class Controller:
         """
         begin_anew()
         situation = self._observer.look()
+        if situation.slots is None:
+            start_stopped_workers(self._say)
         decision = decide(situation)
         self._tell(decision, situation)
         for action in decision.actions:

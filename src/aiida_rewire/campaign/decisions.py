@@ -51,7 +51,7 @@ class Tasks:
     Attributes
     ----------
     pks
-        Of the processes that have one.
+        Of the processes that have one, or are known to have a worker.
     complete
         Whether tasks that workers hold are among them.
     """
@@ -274,9 +274,9 @@ def fate_without_task(process: Living, situation: Situation, *, killed: bool) ->
         why = "its maker ended before it was ready to run"
         void: list[Action] = [Void(process.pk, f"stillborn: {why}")] if process.is_attempt else []
         return [*void, Bury(process.pk, "excepted", f"stillborn: {why}")]
-    if not tasks.complete and process.state != "created":
-        return None
-    unseen = not tasks.complete and (process.sent or not process.is_attempt)
+    # of a fresh attempt whose controller did not live to say so, the broker never had the task, or shows it
+    never_sent = process.is_attempt and process.state == "created" and not process.sent
+    unseen = not tasks.complete and not never_sent
     if seen_s < (HELD_AT_MOST_S if unseen else LOST_AFTER_S):
         return None
     if process.superseded:

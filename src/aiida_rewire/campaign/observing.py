@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.campaign.attempts import SNAPSHOTS_MISSING, Attempt, Ending, attempts_of, failed_snapshots
 from aiida_rewire.campaign.chains import Chain, chains_of
-from aiida_rewire.campaign.decisions import LOST_AFTER_S, Need, Situation
+from aiida_rewire.campaign.decisions import LOST_AFTER_S, Need, Situation, Tasks
 from aiida_rewire.campaign.extras import read_extras
 from aiida_rewire.campaign.launching import ChainWorkflow
 from aiida_rewire.campaign.outages import daemon_slots
-from aiida_rewire.campaign.processes import living_of
+from aiida_rewire.campaign.processes import Living, living_of
 from aiida_rewire.campaign.reading import spec_from_record
 from aiida_rewire.campaign.specification import CampaignSpec
-from aiida_rewire.campaign.tasks import tasks_there
+from aiida_rewire.campaign.tasks import all_are_seen, tasks_there
 
 if TYPE_CHECKING:
     from aiida import orm
+
+QUEUE_EVERY_S = 300.0
+"""How often RabbitMQ is asked for tasks while nothing waits for a worker, s."""
 
 
 class Observer:
@@ -68,11 +72,7 @@ class Observer:
         attempts = attempts_of(spec.label, process_type=self.workflow.process_type)
         living, elsewhere = living_of(spec.label, process_type=self.workflow.process_type)
         slots = daemon_slots()
-        queue_look = any(process.state == "created" and process.age_s > LOST_AFTER_S for process in living)
-        queue_look &= time.monotonic() - self._last_queue_look > LOST_AFTER_S
-        tasks = tasks_there(look_into_queue=queue_look) if slots is not None else None
-        if queue_look and tasks is not None:
-            self._last_queue_look = time.monotonic()
+        tasks = self._look_for_tasks(living) if slots is not None else None
         if slots is None:
             self._first_without_task, self._first_idle = {}, {}
         if tasks is not None:
@@ -99,6 +99,17 @@ class Observer:
             paused_s=lasting(self._first_paused),
             idle_s=lasting(self._first_idle),
         )
+
+    def _look_for_tasks(self, living: Sequence[Living]) -> Tasks | None:
+        """Ask for the tasks, at every look where that costs nothing, else now and then; None at other times."""
+        if not living:
+            return None
+        fresh = any(process.state == "created" and process.age_s > LOST_AFTER_S for process in living)
+        wait_s = LOST_AFTER_S if fresh else QUEUE_EVERY_S
+        if not all_are_seen() and time.monotonic() - self._last_queue_look < wait_s:
+            return None
+        self._last_queue_look = time.monotonic()
+        return tasks_there(process.pk for process in living)
 
     def _read_spec(self, extras: dict[str, Any]) -> CampaignSpec:
         if extras["digest"] != self._digest:

@@ -7,6 +7,9 @@ from functools import cache
 DAEMON_ANSWERS_S = (2, 10)
 """How long the daemon is given to tell of its workers, s: a busy machine may be late once."""
 
+CROWDED = ("too many", "remaining connection slots")
+"""A server that says so runs, and has cut nobody off."""
+
 
 @cache
 def passing_errors() -> tuple[type[Exception], ...]:
@@ -49,6 +52,16 @@ def _of_brokers() -> tuple[type[Exception], ...]:
         ("kiwipy.exceptions", "RemoteException"),
     ]
     return tuple(getattr(import_module(module), name) for module, name in names)
+
+
+def lost_connection(error: Exception) -> bool:
+    """Whether an error tells that the database cut a connection, or refuses new ones."""
+    from sqlalchemy.exc import DBAPIError
+
+    if not isinstance(error, DBAPIError):
+        return False
+    reason = str(error.orig)
+    return error.connection_invalidated or ("connection" in reason and not any(word in reason for word in CROWDED))
 
 
 def what_is_away(error: Exception) -> str:

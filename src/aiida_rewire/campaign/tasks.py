@@ -1,13 +1,15 @@
 """Tasks by which processes reach the workers of the daemon: which there are, and sending one that was lost.
 
 With the ZeroMQ broker the tasks are files, those that workers hold among them. RabbitMQ shows only the tasks that no
-worker holds. AiiDA's own way to list them takes back the tasks that workers hold where the broker is ZeroMQ, and
-takes tasks out of the queue for a moment where it is RabbitMQ: it is left for the case that one may be lost.
+worker holds, and whether a worker has taken a process up; a busy worker may hold a task and not have got to it yet.
+AiiDA's own way to list tasks takes back those that workers hold where the broker is ZeroMQ, and takes tasks out of
+the queue for a moment where it is RabbitMQ: there it is asked rarely.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +23,53 @@ FOLDERS = ("pending", "processing", "pending")
 """Where the tasks of ZeroMQ are; one that moves on while the first is read is in the second, or back in the first."""
 
 
-def tasks_there(*, look_into_queue: bool) -> Tasks | None:
-    """Return the tasks that the broker of the loaded profile shows.
+def all_are_seen() -> bool:
+    """Whether the broker of the loaded profile shows the tasks that workers hold, at no cost."""
+    from aiida.manage import get_manager
+
+    profile = get_manager().get_profile()
+    return profile is not None and profile.process_control_backend == ZEROMQ
+
+
+def tasks_there(living: Iterable[int]) -> Tasks:
+    """Return which processes have a task, or a worker, as far as the broker of the loaded profile tells.
 
     Parameters
     ----------
-    look_into_queue
-        Look even where that takes tasks out of the queue for a moment.
+    living
+        PKs of the processes that are asked about.
     """
     from aiida.manage import get_manager
 
     manager = get_manager()
-    profile = manager.get_profile()
-    backend = profile.process_control_backend if profile is not None else None
-    if backend == ZEROMQ:
-        return Tasks(tasks_in(zeromq_folder(profile)), complete=True)
-    if backend is None or not look_into_queue:
-        return None
+    if all_are_seen():
+        return Tasks(tasks_in(zeromq_folder(manager.get_profile())), complete=True)
+    queued = tasks_in_queue()
+    taken = {pk for pk in living if pk not in queued and is_taken(pk)}
+    return Tasks(queued | taken, complete=False)
+
+
+def tasks_in_queue() -> frozenset[int]:
+    """Return the PKs of the processes whose tasks no worker holds; with ZeroMQ of all that have one."""
+    from aiida.manage import get_manager
+
+    manager = get_manager()
+    if all_are_seen():
+        return tasks_in(zeromq_folder(manager.get_profile()))
     found = [pk_of(task.body) for task in manager.get_broker().iterate_tasks()]
-    return Tasks(frozenset(pk for pk in found if pk is not None), complete=False)
+    return frozenset(pk for pk in found if pk is not None)
+
+
+def is_taken(pk: int) -> bool:
+    """Whether RabbitMQ knows of a worker that has taken a process up; its answer is not waited for."""
+    from aiida.manage import get_manager
+    from plumpy.communications import DeliveryFailed
+
+    try:
+        get_manager().get_process_controller().get_status(pk)
+    except DeliveryFailed:
+        return False
+    return True
 
 
 def zeromq_folder(profile: Any) -> Path:
@@ -93,12 +123,14 @@ def answers(pk: int) -> bool:
     from plumpy.communications import DeliveryFailed
 
     try:
-        future = get_manager().get_process_controller().get_status(pk)
-        while isinstance(future, futures.Future):
-            future = future.result(timeout=ANSWER_S)
-    except (DeliveryFailed, futures.TimeoutError, futures.CancelledError, TimeoutError):
+        answer = get_manager().get_process_controller().get_status(pk)
+        while isinstance(answer, futures.Future):
+            if answer.exception(timeout=ANSWER_S) is not None:
+                return False
+            answer = answer.result()
+    except (DeliveryFailed, futures.TimeoutError, futures.CancelledError):
         return False
-    return future is not None
+    return answer is not None
 
 
 def send_task(pk: int) -> bool:
