@@ -121,7 +121,7 @@ class JunctionCalculation(CalcJob):
             help="ranks; scf_iterations, scf_wall_s, readback_wall_s, pwcond_wall_s (s); shards; fermi_energy_ev; "
             "readback_difference, layer_potential_ev, unitarity_max.",
         )
-        spec.default_output_node = "conductance"
+        spec.default_output_node = "results"
         set_serial_defaults(
             spec,
             parser_name="rewire.junction",

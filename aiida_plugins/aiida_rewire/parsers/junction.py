@@ -44,6 +44,13 @@ class JunctionParser(GatedPwcondParser):
     def parse(self, **kwargs: Any) -> ExitCode | None:
         """Go through the programs in the order in which they ran."""
         results: dict[str, Any] = {}
+        code = self.judge(Path(kwargs.get("retrieved_temporary_folder", "")), results)
+        if results:
+            self.out("results", orm.Dict(results))
+        return code
+
+    def judge(self, folder: Path, results: dict[str, Any]) -> ExitCode | None:
+        """Store the conductance, or return why there is none; fill in the results as far as the job came."""
         run = self.scf()
         if isinstance(run, ExitCode):
             return run
@@ -53,16 +60,11 @@ class JunctionParser(GatedPwcondParser):
             "scf_wall_s": run.wall_seconds,
             "fermi_energy_ev": run.fermi_energy,
         }
-        found = self.readback(run, Path(kwargs.get("retrieved_temporary_folder", "")))
-        if isinstance(found, Readback):
-            results |= {**asdict(found), "readback_wall_s": self.readback_seconds()}
-        self.out("results", orm.Dict(results))
+        found = self.readback(run, folder)
         if isinstance(found, ExitCode):
             return found
-        refusal = self.refused(run, found)
-        if refusal is not None:
-            return refusal
-        return self.conductance(run, found, results)
+        results |= {**asdict(found), "readback_wall_s": self.readback_seconds()}
+        return self.refused(run, found) or self.conductance(found, results)
 
     def scf(self) -> ParentRun | ExitCode:
         """Return the SCF as pw.x wrote it down."""
@@ -120,7 +122,7 @@ class JunctionParser(GatedPwcondParser):
         lead = self.node.inputs.lead_readback["layer_potential_ev"]
         return potential_mismatch(tuple(lead), found.layer_potential_ev)
 
-    def conductance(self, run: ParentRun, found: Readback, results: dict[str, Any]) -> ExitCode | None:
+    def conductance(self, found: Readback, results: dict[str, Any]) -> ExitCode | None:
         """Store the conductance of a transmission that passes every gate."""
         inputs = self.node.inputs
         grid: Grid = grid_of_job(inputs)
@@ -133,9 +135,7 @@ class JunctionParser(GatedPwcondParser):
         except gates.RefusedTransmission as refusal:
             return self.exit_code(self.GATES[type(refusal)], reason=refusal)
         of_pwcond = summary(outputs, max((state.unitarity for state in states), default=None))
-        self.out(
-            "results", orm.Dict(results | {f"pwcond_{SHORT.get(key, key)}": of_pwcond[key] for key in of_pwcond})
-        )
+        results |= {f"pwcond_{SHORT.get(key, key)}": value for key, value in of_pwcond.items()}
         failure = self.failure(outputs)
         if failure is not None:
             return failure
@@ -143,7 +143,8 @@ class JunctionParser(GatedPwcondParser):
         if not transmission.computed.all():
             holes = int((~transmission.computed).sum())
             return self.exit_code("ERROR_MISSING", reason=f"{holes} of {transmission.computed.size} (k, E)")
-        labels = labels_of_snapshot(inputs.get("snapshots"), inputs.get("index"), inputs.get("assembly"))
+        origin = (inputs[name] if name in inputs else None for name in ("snapshots", "index", "assembly"))
+        labels = labels_of_snapshot(*origin)
         self.out(
             "conductance",
             ConductanceData.from_transmission(

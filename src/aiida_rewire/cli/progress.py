@@ -84,19 +84,23 @@ class Progress:
     def _look_at(self, process: orm.WorkChainNode) -> None:
         from aiida import orm
 
-        for link in process.base.links.get_outgoing(node_class=orm.WorkChainNode).all():
-            if link.link_label in self.steps:
-                self._judge(self.steps[link.link_label], link.node)
-            elif link.link_label.startswith("lane_"):
+        for link in sorted(process.base.links.get_outgoing(node_class=orm.ProcessNode).all(), key=_in_order):
+            # a snapshot may be computed in one job, then in separate steps, or taken over
+            name = link.link_label.removesuffix("_steps").removesuffix("_reused")
+            if name in self.steps:
+                self._judge(self.steps[name], link.node)
+            elif name.startswith("lane_"):
                 self._look_at(link.node)
 
-    def _judge(self, step: Step, node: orm.WorkChainNode) -> None:
+    def _judge(self, step: Step, node: orm.ProcessNode) -> None:
+        step.result = ""
         if not node.is_terminated:
             step.state = "running"
         elif node.is_finished_ok:
             step.state = "done"
-            if "conductance" in node.outputs:
-                step.result = f"T = {node.outputs.conductance.conductance_g0:.4f}"
+            for name in ("conductance", "result"):
+                if name in node.outputs:
+                    step.result = f"T = {node.outputs[name].conductance_g0:.4f}"
         else:
             step.state = "failed"
             step.result = f"[{node.exit_status}] {node.exit_message}" if node.is_finished else "killed"
@@ -129,6 +133,10 @@ class Progress:
             f"{over} of {len(self.steps)} steps done, running: {', '.join(running) or 'nothing yet'}, "
             f"about {left // 60:.0f} min {left % 60:02.0f} s left"
         )
+
+
+def _in_order(link: Any) -> int:
+    return int(link.node.pk)
 
 
 @contextmanager

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from aiida import orm
 from aiida.engine import ExitCode, ProcessSpec, ToContext, WorkChain, while_
+from aiida.manage.caching import enable_caching
 
 from aiida_rewire.calculations.biased_md import BiasedMdCalculation
 from aiida_rewire.workflows.failures import declare_exit_codes_of
 from aiida_rewire.workflows.functions.segments import BIAS, RESULTS, join_segments
+from aiida_rewire.workflows.steps import RepeatableSteps
 
 UNFINISHED = "ERROR_UNFINISHED"
 NO_CHECKPOINT = "ERROR_NO_CHECKPOINT"
@@ -19,7 +21,7 @@ def segment_name(number: int) -> str:
     return f"segment_{number:04d}"
 
 
-class BiasedMdWorkChain(WorkChain):
+class BiasedMdWorkChain(RepeatableSteps, WorkChain):
     """Run a biased molecular dynamics job after job, each from the last checkpoint of the one before.
 
     A job that is killed or out of wall time loses what it did since its last checkpoint. Jobs that come to no
@@ -39,6 +41,13 @@ class BiasedMdWorkChain(WorkChain):
             validator=lambda node, _: None if node.value >= 1 else f"attempts = {node.value}: must be at least 1",
             help="Jobs in a row that may end without a checkpoint.",
         )
+        spec.input(
+            "reuse_finished",
+            valid_type=orm.Bool,
+            default=lambda: orm.Bool(False),
+            serializer=orm.to_aiida_type,
+            help="Take a finished job with the same inputs, seed included, if its checkpoint is still there.",
+        )
         spec.outline(cls.setup, while_(cls.unfinished)(cls.run_segment, cls.inspect_segment), cls.join)
         spec.output("results", valid_type=orm.Dict, help="Of all jobs together.")
         spec.output("bias", valid_type=orm.ArrayData, required=False, help="Voltage and currents of the whole run.")
@@ -54,6 +63,7 @@ class BiasedMdWorkChain(WorkChain):
     def setup(self) -> None:
         """Begin with what the first job goes on from, if anything."""
         self.ctx.segments = []
+        self.ctx.jobs = 0
         self.ctx.stalled = 0
         self.ctx.complete = False
         self.ctx.going_on = {}
@@ -66,8 +76,12 @@ class BiasedMdWorkChain(WorkChain):
         """Submit the next job."""
         inputs = self.exposed_inputs(BiasedMdCalculation, "md")
         inputs |= self.ctx.going_on
-        inputs.metadata["call_link_label"] = segment_name(len(self.ctx.segments))
-        return ToContext(job=self.submit(BiasedMdCalculation, **inputs))
+        inputs.metadata["call_link_label"] = segment_name(self.ctx.jobs)
+        self.ctx.jobs += 1
+        if not self.inputs.reuse_finished:
+            return ToContext(job=self.submit(BiasedMdCalculation, **inputs))
+        with enable_caching(identifier=BiasedMdCalculation.build_process_type()):
+            return ToContext(job=self.submit(BiasedMdCalculation, **inputs))
 
     def inspect_segment(self) -> ExitCode | None:
         """Keep what the job did, go on from its checkpoint, or end with its exit code."""
@@ -94,7 +108,8 @@ class BiasedMdWorkChain(WorkChain):
         jobs = [orm.load_node(pk) for pk in self.ctx.segments]
         parts = {f"{RESULTS}{number:04d}": job.outputs.results for number, job in enumerate(jobs)}
         parts |= {f"{BIAS}{number:04d}": job.outputs.bias for number, job in enumerate(jobs) if "bias" in job.outputs}
-        for name, node in join_segments(**parts).items():
-            self.out(name, node)
+        joined = self.once(join_segments, "join_segments", **parts)
+        for name in joined.outputs:
+            self.out(name, joined.outputs[name])
         self.out("remote_folder", jobs[-1].outputs.remote_folder)
         self.out("segments", {segment_name(number): job.outputs.retrieved for number, job in enumerate(jobs)})

@@ -19,6 +19,7 @@ from aiida_rewire.workflows.functions.snapshots import extract_snapshots
 from aiida_rewire.workflows.functions.structures import build_tips
 from aiida_rewire.workflows.launching import LaunchedFromProtocol
 from aiida_rewire.workflows.protocols import check_dynamics, load_protocol
+from aiida_rewire.workflows.steps import RepeatableSteps
 
 TIP_GROUPS = {
     "fixed": [str(Region.LOWER_BASE), str(Region.UPPER_BASE)],
@@ -44,7 +45,7 @@ def validate_inputs(inputs: dict[str, Any], _: object) -> str | None:
     return None
 
 
-class DynamicsWorkChain(LaunchedFromProtocol, WorkChain):
+class DynamicsWorkChain(RepeatableSteps, LaunchedFromProtocol, WorkChain):
     """Tips -> equilibration -> production under a voltage -> snapshots with the descriptors of their contact."""
 
     @classmethod
@@ -68,6 +69,13 @@ class DynamicsWorkChain(LaunchedFromProtocol, WorkChain):
             BiasedMdCalculation,
             namespace="md",
             exclude=("structure", "groups", "parameters", "parent_folder", "parent_results"),
+        )
+        spec.input(
+            "reuse_dynamics",
+            valid_type=orm.Bool,
+            default=lambda: orm.Bool(False),
+            **to_node,
+            help="Take finished jobs of the dynamics with the same inputs, seed included.",
         )
         spec.inputs.validator = validate_inputs
         spec.outline(cls.build, cls.equilibrate, cls.produce, cls.extract)
@@ -120,8 +128,8 @@ class DynamicsWorkChain(LaunchedFromProtocol, WorkChain):
 
     def build(self) -> None:
         """Build the tips."""
-        tips = build_tips(self.inputs.tips)
-        self.ctx.tips, self.ctx.geometry = tips["structure"], tips["geometry"]
+        tips = self.once(build_tips, "build_tips", self.inputs.tips).outputs
+        self.ctx.tips, self.ctx.geometry = tips.structure, tips.geometry
         self.out("tips", self.ctx.tips)
 
     def _submit_md(
@@ -134,7 +142,13 @@ class DynamicsWorkChain(LaunchedFromProtocol, WorkChain):
         if parent is not None:
             md.parent_folder = parent.outputs.remote_folder
             md.parent_results = parent.outputs.results
-        return self.submit(BiasedMdWorkChain, md=md, metadata={"call_link_label": name})
+        metadata = {"call_link_label": name, "label": self.label_of(name)}
+        reuse = self.inputs.reuse_dynamics
+        return self.submit(BiasedMdWorkChain, md=md, reuse_finished=reuse, metadata=metadata)
+
+    def label_of(self, part: str) -> str:
+        """Return the label of a part of this run, below its own if it has one."""
+        return f"{self.node.label}/{part}" if self.node.label else ""
 
     def equilibrate(self) -> ToContext:
         """Let the tips come to temperature without a voltage."""
@@ -157,7 +171,9 @@ class DynamicsWorkChain(LaunchedFromProtocol, WorkChain):
         self.out("results", production.outputs.results)
         if "bias" in production.outputs:
             self.out("bias", production.outputs.bias)
-        snapshots, node = extract_snapshots.run_get_node(
+        node = self.once(
+            extract_snapshots,
+            "extract_snapshots",
             self.ctx.tips,
             self.ctx.geometry,
             self.inputs.production,
@@ -169,8 +185,8 @@ class DynamicsWorkChain(LaunchedFromProtocol, WorkChain):
         if not node.is_finished_ok:
             failed: ExitCode = self.exit_codes.ERROR_SNAPSHOTS.format(reason=node.exit_message)
             return failed
-        self.ctx.snapshots = snapshots
-        self.out("snapshots", snapshots)
+        self.ctx.snapshots = node.outputs.result
+        self.out("snapshots", self.ctx.snapshots)
         return None
 
 

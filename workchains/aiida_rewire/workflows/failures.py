@@ -8,6 +8,9 @@ from aiida.engine import ExitCode, Process, ProcessHandlerReport, ProcessSpec
 FIRST_OWN_EXIT_CODE = 200
 """Below lie those of AiiDA itself."""
 
+FIRST_RECOVERABLE_EXIT_CODE = 400
+"""From here on a restart, other numerics or another try may help."""
+
 
 def end_with_exit_code_of(calculation: orm.CalcJobNode) -> ProcessHandlerReport:
     """End a restart work chain with the exit code of the calculation that failed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,14 @@ from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
 from aiida_rewire.calculations.parents import refuse_missing_files
 from aiida_rewire.calculations.pw import ExactPwCalculation
 from aiida_rewire.transport.grids import fft_dimensions
+from aiida_rewire.workflows.steps import RepeatableSteps
 
 BANDS_FACTOR = 1.5
 SPARE_BANDS = 8
 """With fewer bands than these the highest of a small silver cell is still occupied, smeared by 0.02 Ry."""
 
 
-class ExactPwBaseWorkChain(PwBaseWorkChain):
+class ExactPwBaseWorkChain(RepeatableSteps, PwBaseWorkChain):
     """`PwBaseWorkChain` that runs `ExactPwCalculation`."""
 
     _process_class = ExactPwCalculation
@@ -54,6 +55,22 @@ def find_scf(inputs: AttributeDict) -> orm.RemoteData | None:
         Of `ExactPwBaseWorkChain`, as `for_region` returns them. Found by content: structure, pseudopotentials,
         parameters, k-points, and code.
     """
+    good = {"attributes.exit_status": 0, "attributes.process_state": "finished"}
+    for scf in _runs_of(inputs, good):
+        folder: orm.RemoteData = scf.outputs.remote_folder
+        if refuse_missing_files("lead", folder) is None:
+            return folder
+    return None
+
+
+def find_running_scf(inputs: AttributeDict) -> orm.WorkChainNode | None:
+    """Return the oldest SCF with these inputs that was submitted and has not ended; None if there is none."""
+    active = {"attributes.process_state": {"in": ["created", "running", "waiting"]}}
+    return min(_runs_of(inputs, active), key=lambda scf: int(scf.pk), default=None)
+
+
+def _runs_of(inputs: AttributeDict, filters: Mapping[str, Any]) -> Iterator[orm.WorkChainNode]:
+    """Yield the SCF runs with these inputs, the latest first."""
     inputs.pw.structure.store()
     query = orm.QueryBuilder()
     query.append(
@@ -61,16 +78,11 @@ def find_scf(inputs: AttributeDict) -> orm.RemoteData | None:
         filters={"extras._aiida_hash": inputs.pw.structure.base.caching.compute_hash()},
         tag="structure",
     )
-    good = {"attributes.exit_status": 0, "attributes.process_state": "finished"}
-    query.append(ExactPwBaseWorkChain, with_incoming="structure", filters=good, tag="scf")
+    query.append(ExactPwBaseWorkChain, with_incoming="structure", filters=dict(filters), tag="scf")
     query.order_by({"scf": {"id": "desc"}})
     for scf in query.all(flat=True):
-        if not isinstance(scf, orm.WorkChainNode) or content_of(scf.inputs) != content_of(inputs):
-            continue
-        folder: orm.RemoteData = scf.outputs.remote_folder
-        if refuse_missing_files("lead", folder) is None:
-            return folder
-    return None
+        if isinstance(scf, orm.WorkChainNode) and content_of(scf.inputs) == content_of(inputs):
+            yield scf
 
 
 def content_of(inputs: Any) -> dict[str, Any]:

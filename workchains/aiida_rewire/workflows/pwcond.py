@@ -18,6 +18,7 @@ from aiida_rewire.transport.numerics import ladder
 from aiida_rewire.transport.shards import Shard, cover
 from aiida_rewire.workflows.failures import declare_exit_codes_of, why_failed
 from aiida_rewire.workflows.functions.transmission import EXIT_NO_GRID, merge_shards, part_name
+from aiida_rewire.workflows.steps import RepeatableSteps
 
 FRUITLESS_ROUNDS = 2
 """After so many rounds in a row in which no (k, E) was computed, and no other numerics were left, it ends."""
@@ -40,7 +41,7 @@ def validate_at_least_one(node: orm.Int, port: Any) -> str | None:
     return None if node.value >= 1 else str(InvalidInput(port.name, node.value, "at least 1", "correct it"))
 
 
-class PwcondBaseWorkChain(WorkChain):
+class PwcondBaseWorkChain(RepeatableSteps, WorkChain):
     """Compute the transmission on a grid of k-points and energies with as many pwcond.x runs as it takes.
 
     The grid is cut into shards, several of them run side by side in one job. Of a job that ended early, for
@@ -231,11 +232,11 @@ class PwcondBaseWorkChain(WorkChain):
             part_name(n): {"spin": e["spin"], "numerics": rungs[e["rung"]].as_dict()}
             for n, e in enumerate(self.ctx.parts)
         }
-        merged, node = merge_shards.run_get_node(self.ctx.inputs.energies, orm.Dict(origins), **parts)
+        node = self.once(merge_shards, "merge_shards", self.ctx.inputs.energies, orm.Dict(origins), **parts)
         if not node.is_finished_ok:
             code: ExitCode = self.exit_codes.ERROR_MERGE.format(reason=node.exit_message)
             return code
-        self.out("transmission", merged)
+        self.out("transmission", node.outputs.result)
         return None
 
 

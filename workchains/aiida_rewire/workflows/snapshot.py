@@ -61,14 +61,19 @@ class SnapshotConductanceWorkChain(TransmissionWorkChain):
 
     def assemble(self) -> ExitCode | None:
         """Make the scattering region."""
-        region, node = assemble_junction.run_get_node(
-            self.inputs.snapshots, self.inputs.index, self.inputs.geometry, self.inputs.lattice
+        node = self.once(
+            assemble_junction,
+            "assemble_junction",
+            self.inputs.snapshots,
+            self.inputs.index,
+            self.inputs.geometry,
+            self.inputs.lattice,
         )
         if not node.is_finished_ok:
             return ExitCode(node.exit_status, node.exit_message)
-        self.ctx.structure, self.ctx.assembly = region["structure"], region["assembly"]
-        self.out("structure", region["structure"])
-        self.out("assembly", region["assembly"])
+        self.ctx.structure, self.ctx.assembly = node.outputs.structure, node.outputs.assembly
+        self.out("structure", node.outputs.structure)
+        self.out("assembly", node.outputs.assembly)
         return None
 
     def take_over(self) -> None:
@@ -79,10 +84,15 @@ class SnapshotConductanceWorkChain(TransmissionWorkChain):
             return
         conductance, distance = found
         self.report(f"the contact is that of conductance <{conductance.pk}>, atoms at most {distance:.4f} Å apart")
-        reused = reuse_conductance(
-            conductance=conductance, labels=self.inputs.labels, distance=orm.Float(distance), **self.origin()
+        reused = self.once(
+            reuse_conductance,
+            "reuse_conductance",
+            conductance=conductance,
+            labels=self.inputs.labels,
+            distance=orm.Float(distance),
+            **self.origin(),
         )
-        self.out("conductance", reused)
+        self.out("conductance", reused.outputs.result)
 
     def is_new(self) -> bool:
         """Whether the conductance is still to be computed."""

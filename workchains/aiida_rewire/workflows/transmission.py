@@ -25,6 +25,7 @@ from aiida_rewire.workflows.protocols import load_protocol
 from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, content_of, find_scf, for_region
 from aiida_rewire.workflows.pwcond import PwcondBaseWorkChain
 from aiida_rewire.workflows.regions import refuse_structures
+from aiida_rewire.workflows.steps import RepeatableSteps
 
 REGIONS = ("left_lead", "junction", "right_lead")
 
@@ -56,7 +57,7 @@ def validate_potential_tolerance(node: orm.Float | None, _: object) -> str | Non
     return None
 
 
-class TransmissionWorkChain(LaunchedFromProtocol, WorkChain):
+class TransmissionWorkChain(RepeatableSteps, LaunchedFromProtocol, WorkChain):
     """SCF of lead and junction, pwcond.x, and the conductance that passed every gate.
 
     A lead is computed once: an SCF of the same content is found again. Every SCF's density is read back and
@@ -281,10 +282,15 @@ class TransmissionWorkChain(LaunchedFromProtocol, WorkChain):
         if not self.ctx.pwcond.is_finished_ok:
             code: ExitCode = self.exit_codes.ERROR_PWCOND.format(reason=why_failed(self.ctx.pwcond))
             return code
-        conductance = store_conductance(
-            self.ctx.pwcond.outputs.transmission, self.inputs.labels, **self.ctx.readback, **self.origin()
+        stored = self.once(
+            store_conductance,
+            "store_conductance",
+            self.ctx.pwcond.outputs.transmission,
+            self.inputs.labels,
+            **self.ctx.readback,
+            **self.origin(),
         )
-        self.out("conductance", conductance)
+        self.out("conductance", stored.outputs.result)
         if self.inputs.clean_workdir:
             self.clean()
         return None

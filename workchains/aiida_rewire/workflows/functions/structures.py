@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
@@ -85,22 +88,87 @@ def assemble_junction(
         ``structure``: for pw.x; ``assembly``: atoms in the gap, what was done to them, those left out, and the
         fingerprint under which repeats of the contact are looked for.
     """
-    values = parameters.get_dict()
-    lattice = Fcc111(values["lattice_constant"], values["supercell"])
-    gap = FlatGap.behind_apexes(lattice, geometry["lower_apex"], geometry["upper_apex"])
     try:
-        region = assemble_scattering_region(
-            snapshots.get_array("positions")[index.value],
-            gap,
-            lattice,
-            lower_layers=values["lower_layers"],
-            upper_layers=values["upper_layers"],
+        structure, assembly = assembled(
+            snapshots.get_array("positions")[index.value], geometry.get_dict(), parameters.get_dict()
         )
     except CellTooNarrow as error:
         return ExitCode(EXIT_TOO_NARROW, str(error))
     except AtomsOverlap as error:
         return ExitCode(EXIT_OVERLAP, str(error))
+    return {"structure": structure, "assembly": assembly}
+
+
+STRUCTURE, ASSEMBLY, REFUSED = "structure_", "assembly_", "refused"
+"""Outputs of `assemble_junctions`: the first two end with the snapshot's number."""
+
+
+@calcfunction
+def assemble_junctions(
+    snapshots: orm.TrajectoryData, indices: orm.List, geometry: orm.Dict, **lattices: orm.Dict
+) -> dict[str, orm.Data]:
+    """Make the scattering regions of many snapshots.
+
+    Parameters
+    ----------
+    snapshots
+        All snapshots of the chain.
+    indices
+        Which of them.
+    geometry
+        Heights of the tips' apexes, Å.
+    lattices
+        Flat layers by supercell, ``n3`` and so on: the narrowest that holds a contact is taken for it.
+
+    Returns
+    -------
+    dict
+        ``structure_0003`` and ``assembly_0003``, as of :func:`assemble_junction`, for each snapshot that can be
+        made; ``refused``: by snapshot number the exit code and the reason of those that cannot.
+    """
+    outputs: dict[str, orm.Data] = {}
+    refused: dict[str, list[Any]] = {}
+    positions = snapshots.get_array("positions")
+    for index in indices.get_list():
+        name = lattice_name(snapshots, index, lattices)
+        number = f"{index:04d}"
+        try:
+            structure, assembly = assembled(positions[index], geometry.get_dict(), lattices[name].get_dict())
+        except CellTooNarrow as error:
+            refused[number] = [EXIT_TOO_NARROW, str(error)]
+        except AtomsOverlap as error:
+            refused[number] = [EXIT_OVERLAP, str(error)]
+        else:
+            outputs |= {f"{STRUCTURE}{number}": structure, f"{ASSEMBLY}{number}": assembly}
+    return {**outputs, REFUSED: orm.Dict(refused)}
+
+
+def supercell_name(supercell: int) -> str:
+    """Name of the flat layers of a supercell."""
+    return f"n{supercell}"
+
+
+def lattice_name(snapshots: orm.TrajectoryData, index: int, lattices: Mapping[str, orm.Dict]) -> str:
+    """Return the name of the flat layers that a snapshot's contact needs."""
+    width = supercell_name(int(snapshots.get_array("supercell")[index]))
+    # a contact that fits nowhere is tried in the narrowest, and is refused with its reason
+    return width if width in lattices else min(lattices, key=lambda name: int(lattices[name]["supercell"]))
+
+
+def assembled(
+    positions: NDArray[np.float64], geometry: Mapping[str, float], values: Mapping[str, Any]
+) -> tuple[orm.StructureData, orm.Dict]:
+    """Return a scattering region and what was done to its atoms; see `assemble_junction`.
+
+    Raises
+    ------
+    AtomsOverlap, CellTooNarrow
+        If there is none.
+    """
+    lattice = Fcc111(values["lattice_constant"], values["supercell"])
+    gap = FlatGap.behind_apexes(lattice, geometry["lower_apex"], geometry["upper_apex"])
     layers = {name: values[name] for name in ("lower_layers", "upper_layers")}
+    region = assemble_scattering_region(positions, gap, lattice, **layers)
     assembly = {
         "gap_length": gap.length,
         "atoms_in_gap": region.atoms_in_gap,
@@ -113,7 +181,7 @@ def assemble_junction(
         "closest_pair": region.closest_pair,
         "fingerprint": fingerprint(FilledGap.of_region(region.cell, region.positions, lattice, **layers)),
     }
-    return {"structure": _silver(region.positions, region.cell), "assembly": orm.Dict(assembly)}
+    return _silver(region.positions, region.cell), orm.Dict(assembly)
 
 
 @calcfunction

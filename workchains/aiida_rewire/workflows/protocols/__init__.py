@@ -85,6 +85,11 @@ def check_protocol(values: Mapping[str, Any]) -> None:
     check_dynamics(values)
     if type(values["lanes"]) is not int or values["lanes"] < 1:
         raise InvalidInput("lanes", values["lanes"], "at least 1", "one lane runs one snapshot at a time")
+    flags = {name: values[name] for name in ("one_job", "warm_start") if name in values}
+    flags |= {f"reuse.{name}": value for name, value in values.get("reuse", {}).items()}
+    for name, value in flags.items():
+        if type(value) is not bool:
+            raise InvalidInput(name, value, "true or false", "correct it")
 
 
 def check_dynamics(values: Mapping[str, Any]) -> None:
