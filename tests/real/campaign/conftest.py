@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,32 +26,51 @@ orm.InstalledCode(label="bash", computer=computer, filepath_executable="/bin/bas
 """
 
 
-@dataclass(frozen=True)
 class Campaigns:
     """A profile, and programs of this folder that run on it."""
 
-    profile: Profile
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self._asking: subprocess.Popen[str] | None = None
 
-    def start(self, program: str, **task: Any) -> subprocess.Popen[str]:
-        """Start a program; its task is JSON on its command line."""
+    def start(self, program: str, *arguments: str, errors: Any = subprocess.PIPE) -> subprocess.Popen[str]:
+        """Start a program; what it says aside goes to `errors`."""
         return subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(HERE / program), json.dumps(task)],
+            [sys.executable, "-W", "ignore", str(HERE / program), *arguments],
             env=self.profile.environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=errors,
             text=True,
         )
 
     def run(self, program: str, **task: Any) -> tuple[Any, str]:
-        """Run a program to its end; return what it printed as JSON, and what it said aside."""
-        process = self.start(program, **task)
+        """Run a program on a task to its end; return what it printed as JSON, and what it said aside."""
+        process = self.start(program, json.dumps(task))
         try:
             out, said = process.communicate(timeout=TIMEOUT_S)
         finally:
             process.kill()
         assert process.returncode == 0, said
         return json.loads(out.splitlines()[-1]), said
+
+    def ask(self, **task: Any) -> Any:
+        """Ask something of a campaign, of a program that answers many times."""
+        if self._asking is None:
+            self._asking = self.start("rewire_asking.py")
+        assert self._asking.stdin is not None
+        assert self._asking.stdout is not None
+        print(json.dumps(task), file=self._asking.stdin, flush=True)
+        line = self._asking.stdout.readline()
+        if not line:
+            raise AssertionError(self._asking.communicate()[1])
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End what runs."""
+        if self._asking is not None:
+            self._asking.communicate()
+        self.profile.stop_daemon()
 
 
 def with_bash(profile: Profile) -> Profile:
@@ -69,11 +87,12 @@ def campaigns() -> Iterator[Campaigns]:
         profile = Profile(folder / "aiida", {"PYTHONPATH": str(HERE)})
         profile.create_embedded()
         with_bash(profile)
+        those = Campaigns(profile)
         try:
             profile.start_daemon(WORKERS)
-            yield Campaigns(profile)
+            yield those
         finally:
-            profile.stop_daemon()
+            those.close()
 
 
 @pytest.fixture
