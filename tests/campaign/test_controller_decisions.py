@@ -326,12 +326,12 @@ def test_a_process_that_its_maker_left_unfinished_is_buried_after_a_minute_and_d
     assert decided(500.0, 500.0, tasks=None).actions == ()
 
 
-def test_a_stillborn_child_is_buried_without_a_word_on_attempts() -> None:
+def test_a_stillborn_child_is_buried_so_that_its_parent_does_not_take_it_for_one_that_failed() -> None:
     child = living(11, attempt=1, parent=1, state="created", has_checkpoint=False)
     tasks = Tasks(frozenset({1}), complete=True)
     runs = {"a": [attempt(1, "waiting")]}
     decision = decide(situation("a", runs, living=[living(1), child], tasks=tasks, without_task_s={11: 61.0}))
-    assert [type(action) for action in decision.actions] == [Bury]
+    assert [(type(action), action.pk) for action in decision.actions] == [(Void, 11), (Bury, 11)]  # type: ignore
 
 
 @pytest.mark.parametrize("state", ["created", "running", "waiting", "paused"])

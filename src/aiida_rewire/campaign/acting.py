@@ -22,7 +22,7 @@ def act_on_process(action: Action) -> str | None:
     match action:
         case Void(pk, why):
             load(pk).base.extras.set(VOID_EXTRA, why)
-            return f"<{pk}> does not count as an attempt: {why}"
+            return f"<{pk}> does not count: {why}"
         case Bury(pk, state, why):
             return f"<{pk}> is marked as {state}: {why}" if bury(pk, state, why) else None
         case SendTask(pk):

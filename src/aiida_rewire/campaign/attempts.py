@@ -11,7 +11,7 @@ WORKFLOW = "rewire.chain"
 PROCESS_TYPE = f"aiida.workflows:{WORKFLOW}"
 
 VOID_EXTRA = "rewire_void"
-"""Extra of an attempt that does not count: why it does not."""
+"""Extra of a process that does not count: why it does not."""
 
 SENT_EXTRA = "rewire_sent"
 """Extra of an attempt whose task the broker has taken, if its controller lived to say so: the slots it may hold."""
@@ -187,15 +187,15 @@ def failed_snapshots(campaign: str, chain: str, attempts: Sequence[Attempt]) -> 
     query.append(
         orm.ProcessNode,
         filters={"label": {"or": [{"like": f"{like(prefix)}{kind}\\_%"} for kind in ("snapshot", "lane")]}},
-        project=["id", "label", "attributes.process_state", "attributes.exit_status"],
+        project=["id", "label", "attributes.process_state", "attributes.exit_status", f"extras.{VOID_EXTRA}"],
         tag="process",
     )
     query.order_by({"process": {"id": "asc"}})
     begins = [attempt.pk for attempt in attempts]
     ends: dict[int, dict[str, Ending]] = {pk: {} for pk in begins}
-    for pk, label, state, status in query.iterall():
+    for pk, label, state, status, void in query.iterall():
         position = bisect(begins, pk) - 1
-        if position >= 0 and state in TERMINAL:
+        if position >= 0 and state in TERMINAL and void is None:
             # the last process of a snapshot tells: a second way of computing it comes after the first
             name = label.removeprefix(prefix)
             end = Ending(state_of(state, status, paused=False), status, is_lane=name.startswith("lane"))

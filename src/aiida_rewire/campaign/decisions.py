@@ -124,7 +124,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Void:
-    """Mark an attempt as one that does not count."""
+    """Mark a process as one that does not count, neither as an attempt nor as a child that was submitted."""
 
     pk: int
     why: str
@@ -272,8 +272,7 @@ def fate_without_task(process: Living, situation: Situation, *, killed: bool) ->
         if process.state != "created" or min(process.age_s, seen_s) < STILLBORN_AFTER_S:
             return None
         why = "its maker ended before it was ready to run"
-        void: list[Action] = [Void(process.pk, f"stillborn: {why}")] if process.is_attempt else []
-        return [*void, Bury(process.pk, "excepted", f"stillborn: {why}")]
+        return [Void(process.pk, f"stillborn: {why}"), Bury(process.pk, "excepted", f"stillborn: {why}")]
     # of a fresh attempt whose controller did not live to say so, the broker never had the task, or shows it
     never_sent = process.is_attempt and process.state == "created" and not process.sent
     unseen = not tasks.complete and not never_sent

@@ -19,6 +19,7 @@ from aiida_rewire.campaign.decisions import Need
 from aiida_rewire.campaign.launching import ChainWorkflow
 from aiida_rewire.campaign.specification import CampaignSpec
 from aiida_rewire.workflows.pausing import HoldsWhilePaused
+from aiida_rewire.workflows.steps import RepeatableSteps
 
 COMPUTER = "campaign-host"
 CODE = f"bash@{COMPUTER}"
@@ -44,7 +45,7 @@ class LineJob(CalcJob):
         return CalcInfo({"codes_info": [code]})
 
 
-class StandInLane(HoldsWhilePaused, WorkChain):
+class StandInLane(HoldsWhilePaused, RepeatableSteps, WorkChain):
     """Jobs one after another."""
 
     @classmethod
@@ -82,7 +83,7 @@ class StandInLane(HoldsWhilePaused, WorkChain):
         return None
 
 
-class StandInChain(WorkChain):
+class StandInChain(RepeatableSteps, WorkChain):
     """A lane, and the exit status that is wanted."""
 
     @classmethod

@@ -1,8 +1,6 @@
 """Pausing, resuming, killing and retrying chains that run, with a real daemon and real jobs."""
 
-import json
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,88 +8,9 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.real.campaign.harness import LONGEST_S
 
 pytestmark = pytest.mark.real
-TIMEOUT_S = 120
-USUAL = {"seeds": [1], "active_chains": 3, "attempts": 1, "statuses": {}, "stillborn_s": 5.0, "lost_s": 3.0}
-
-
-class Controller:
-    """A controller that runs."""
-
-    def __init__(self, campaigns: Any, task: dict[str, Any], log: Path) -> None:
-        self.log = log
-        with log.open("w") as errors:
-            self.process: subprocess.Popen[str] = campaigns.start(
-                "rewire_running.py", json.dumps(task), errors=errors
-            )
-
-    @property
-    def said(self) -> str:
-        """All that it said."""
-        return self.log.read_text()
-
-    def wait_for(self, text: str) -> None:
-        """Wait until it says something."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while text not in self.said:
-            assert time.monotonic() < deadline, self.said
-            time.sleep(0.1)
-
-    def status(self) -> int:
-        """Wait for its end, and return the status that it reported."""
-        out, _ = self.process.communicate(timeout=TIMEOUT_S)
-        assert self.process.returncode == 0, self.said
-        return int(json.loads(out)["status"])
-
-    def end(self, number: int = signal.SIGKILL) -> None:
-        """Send it a signal."""
-        self.process.send_signal(number)
-
-
-class Study:
-    """A campaign, its controllers, and what people ask of it."""
-
-    def __init__(self, campaigns: Any, file: Path, label: str, **task: Any) -> None:
-        self.campaigns, self.file, self.label = campaigns, file, label
-        self.task = {**USUAL, "label": label, "file": str(file), **task}
-        self.controllers: list[Controller] = []
-
-    def start(self) -> Controller:
-        """Start a controller."""
-        log = self.file.with_name(f"{self.label}-{len(self.controllers)}.log")
-        self.controllers.append(Controller(self.campaigns, self.task, log))
-        return self.controllers[-1]
-
-    def ask(self, what: str, *chains: str, exit_code: int | None = None) -> Any:
-        """Ask for something, or look (what = nothing)."""
-        asked = {"what": what, "chains": chains, "exit_code": exit_code}
-        return self.campaigns.ask(label=self.label, file=str(self.file), **asked)
-
-    def until(self, there: Callable[[Any], bool]) -> Any:
-        """Look until something is so."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < deadline:
-            found = self.ask("")
-            if there(found):
-                return found
-            time.sleep(0.3)
-        raise AssertionError(found)
-
-
-@pytest.fixture
-def study(campaigns: Any, tmp_path: Path) -> Any:
-    made: list[Study] = []
-
-    def make(label: str, **task: Any) -> Study:
-        made.append(Study(campaigns, tmp_path / "lines", label, **task))
-        return made[-1]
-
-    yield make
-    for one in made:
-        for controller in one.controllers:
-            controller.process.kill()
-            controller.process.communicate()
 
 
 def jobs_on_this_machine(file: Path) -> list[str]:
@@ -104,6 +23,7 @@ def jobs_on_this_machine(file: Path) -> list[str]:
     return sorted(found)
 
 
+@pytest.mark.slow
 def test_a_paused_campaign_holds_after_the_jobs_that_run_and_goes_on_when_resumed(
     study: Any, tmp_path: Path, lines: Callable[[], list[str]]
 ) -> None:
@@ -138,7 +58,7 @@ def test_killed_chains_end_with_their_jobs_and_are_tried_again_when_granted(
 ) -> None:
     one = study("killed-by-people", voltages=[1.0, 2.0], jobs=1, seconds=600.0)
     controller = one.start()
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + LONGEST_S
     while jobs_on_this_machine(one.file) != ["1V-s1 1", "2V-s1 1"]:
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -164,6 +84,7 @@ def test_killed_chains_end_with_their_jobs_and_are_tried_again_when_granted(
     assert not (tmp_path / "lines").exists()
 
 
+@pytest.mark.slow
 def test_what_failed_is_tried_again_by_itself_and_by_request(study: Any, lines: Callable[[], list[str]]) -> None:
     statuses = {"1V-s1": [400, 401, 402], "2V-s1": [310]}
     one = study("failed", voltages=[1.0, 2.0, 3.0], attempts=2, jobs=1, seconds=0.0, statuses=statuses)
@@ -192,6 +113,7 @@ def test_what_failed_is_tried_again_by_itself_and_by_request(study: Any, lines: 
     assert lines() == [*["1V-s1 1"] * 4, *["2V-s1 1"] * 2, "3V-s1 1"]
 
 
+@pytest.mark.slow
 def test_of_two_controllers_one_waits_and_takes_over_and_a_daemon_that_is_down_is_waited_for(
     study: Any, campaigns: Any, lines: Callable[[], list[str]]
 ) -> None:
@@ -211,6 +133,7 @@ def test_of_two_controllers_one_waits_and_takes_over_and_a_daemon_that_is_down_i
     assert lines() == [f"{volts}V-s1 1" for volts in (1, 2, 3, 4)]
 
 
+@pytest.mark.slow
 def test_a_controller_that_is_asked_to_stop_leaves_the_chains_alone(study: Any) -> None:
     one = study("stopped", voltages=[1.0], jobs=1, seconds=2.0)
     controller = one.start()
