@@ -1,0 +1,75 @@
+"""Chains and conductances made by hand, in the profile that is loaded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from aiida import orm
+from aiida.common.links import LinkType
+
+from aiida_rewire.campaign.attempts import PROCESS_TYPE
+from aiida_rewire.data.conductance import ConductanceData
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def make_chain(campaign: str, chain: str, *, state: str = "finished", exit_status: int | None = 0) -> Any:
+    """A chain's attempt that is stored, and sealed if it has ended; of a live one `exit_status` is left out."""
+    node = orm.WorkChainNode(label=f"{campaign}/{chain}", process_type=PROCESS_TYPE)
+    node.store()
+    node.set_process_state(state)
+    if state == "finished" and exit_status is not None:
+        node.set_exit_status(exit_status)
+    if state in ("finished", "killed", "excepted"):
+        node.seal()
+    return node
+
+
+def make_conductance(
+    campaign: str, chain: str, snapshot: int, transmission: float = 1.0, *, caller: Any = None, **labels: Any
+) -> ConductanceData:
+    """A stored conductance; with a caller it was made by a calculation of this chain from its tips."""
+    node = ConductanceData.from_transmission(
+        energies=np.array([0.0]),
+        transmission=np.array([[transmission]]),
+        kpoints=np.array([[0.1, 0.2]]),
+        weights=np.array([1.0]),
+        channels=np.array([[7]]),
+        unitarity=np.array([[1.25e-4]]),
+        potential_mismatch_ev=-0.0123456789,
+        labels={
+            "campaign": campaign,
+            "chain": chain,
+            "seed": 1,
+            "voltage_v": 2.0,
+            "protocol": "demo",
+            "pseudo_family": "rewire/frozen-d",
+            "time_ps": 0.1 * snapshot,
+            "step": 100 * snapshot,
+            "snapshot": snapshot,
+            "stage": "contact",
+            "min_cut": 3,
+            **labels,
+        },
+    )
+    if caller is None:
+        return node.store()
+    tips = orm.StructureData(cell=np.eye(3).tolist()).store()
+    job = orm.CalcFunctionNode(label=f"{campaign}/{chain}/snapshot_{snapshot:04d}")
+    job.base.links.add_incoming(tips, link_type=LinkType.INPUT_CALC, link_label="tips")
+    if not caller.is_sealed:
+        job.base.links.add_incoming(caller, link_type=LinkType.CALL_CALC, link_label=f"snapshot_{snapshot:04d}")
+    job.store()
+    node.base.links.add_incoming(job, link_type=LinkType.CREATE, link_label="conductance")
+    node.store()
+    job.set_process_state("finished")
+    job.set_exit_status(0)
+    job.seal()
+    return node
+
+
+def after(minutes: float) -> datetime:
+    """A time of a made-up history."""
+    return BEGIN + timedelta(minutes=minutes)
