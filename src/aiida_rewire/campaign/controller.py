@@ -193,7 +193,8 @@ class Controller:
                 if changed and standing.last is not None and standing.outcome is not Outcome.LIVE:
                     self._say(f"{name}: {ending_of(standing)}")
         self._outcomes = outcomes
-        notes = decision.notes if situation.slots is not None else (NO_DAEMON, *decision.notes)
+        idle = situation.slots is None and not decision.over
+        notes = (NO_DAEMON, *decision.notes) if idle else decision.notes
         for note in notes:
             if note not in self._notes:
                 self._say(note)

@@ -15,6 +15,7 @@ from aiida_rewire.cli.campaign.opening import (
     directory_option,
     home_of,
     json_option,
+    refuse_no_broker,
     say,
     say_aside,
     told_in_a_line,
@@ -67,6 +68,8 @@ def submit_command(
         group, done = recorded(spec, source, amend=amend)
         found: dict[str, Any] = {"label": group.label, "pk": group.pk, "uuid": group.uuid, **done}
         lines = [sentence_of(group, done)]
+        if not hold:
+            refuse_no_broker()
         if hold:
             lines.append(f"nothing is started: `aiida-rewire campaign run {group.label}` does")
         else:
@@ -174,6 +177,7 @@ def run_command(
     every chain is finished, else 1.
     """
     with campaign_of(label, directory) as group:
+        refuse_no_broker()
         if detach:
             from aiida_rewire.campaign.lock import lock_of
 

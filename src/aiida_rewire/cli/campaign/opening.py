@@ -60,6 +60,24 @@ def campaign_of(label: str, directory: Path | None) -> Iterator[orm.Group]:
         yield find_campaign(label)
 
 
+def refuse_no_broker() -> None:
+    """Refuse a profile by which nothing could ever reach a daemon.
+
+    Raises
+    ------
+    DemoFailure
+        If it has no broker.
+    """
+    from aiida.manage import get_manager
+
+    profile = get_manager().get_profile()
+    if profile is None or profile.process_control_backend is None:
+        raise DemoFailure(
+            f"profile = {profile.name if profile else 'none'}: must have a broker, by which chains reach the daemon; "
+            "make one with `verdi presto --use-zeromq`, or give --directory"
+        )
+
+
 def say(text: str) -> None:
     """Print a line of plain text, at once."""
     click.echo(text)
