@@ -16,21 +16,33 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def make_chain(campaign: str, chain: str, *, state: str = "finished", exit_status: int | None = 0) -> Any:
-    """A chain's attempt that is stored, and sealed if it has ended; of a live one `exit_status` is left out."""
+    """A chain's attempt that is stored, and sealed if it has ended."""
     node = orm.WorkChainNode(label=f"{campaign}/{chain}", process_type=PROCESS_TYPE)
     node.store()
+    node.set_process_state("running")
+    return node if state == "running" else end_process(node, state, exit_status)
+
+
+def end_process(node: Any, state: str = "finished", exit_status: int | None = 0) -> Any:
+    """End a process that was made as a running one."""
     node.set_process_state(state)
     if state == "finished" and exit_status is not None:
         node.set_exit_status(exit_status)
-    if state in ("finished", "killed", "excepted"):
-        node.seal()
+    node.seal()
     return node
 
 
 def make_conductance(
-    campaign: str, chain: str, snapshot: int, transmission: float = 1.0, *, caller: Any = None, **labels: Any
+    campaign: str,
+    chain: str,
+    snapshot: int,
+    transmission: float = 1.0,
+    *,
+    caller: Any = None,
+    lead: Any = None,
+    **labels: Any,
 ) -> ConductanceData:
-    """A stored conductance; with a caller it was made by a calculation of this chain from its tips."""
+    """A stored conductance; with a caller it was made by a calculation of this chain from its tips, and a lead."""
     node = ConductanceData.from_transmission(
         energies=np.array([0.0]),
         transmission=np.array([[transmission]]),
@@ -59,14 +71,14 @@ def make_conductance(
     tips = orm.StructureData(cell=np.eye(3).tolist()).store()
     job = orm.CalcFunctionNode(label=f"{campaign}/{chain}/snapshot_{snapshot:04d}")
     job.base.links.add_incoming(tips, link_type=LinkType.INPUT_CALC, link_label="tips")
+    if lead is not None:
+        job.base.links.add_incoming(lead, link_type=LinkType.INPUT_CALC, link_label="lead")
     if not caller.is_sealed:
         job.base.links.add_incoming(caller, link_type=LinkType.CALL_CALC, link_label=f"snapshot_{snapshot:04d}")
     job.store()
     node.base.links.add_incoming(job, link_type=LinkType.CREATE, link_label="conductance")
     node.store()
-    job.set_process_state("finished")
-    job.set_exit_status(0)
-    job.seal()
+    end_process(job)
     return node
 
 
