@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 from aiida import orm
@@ -20,8 +21,19 @@ COUNTS = ("atoms_in_gap", "filament_atoms", "floating_atoms", "clusters")
 """Descriptors of a contact that are whole numbers, as attributes of its conductance."""
 
 
+DESCRIPTORS = {
+    "step": "steps",
+    "time_ps": "time_ps",
+    "voltage_v": "voltage_v",
+    "min_cut": "bonds",
+    "gap_left_a": "gap_left",
+    "bottleneck_coordination": "bottleneck_coordination",
+}
+"""Attributes of a conductance, and the array of the snapshots that each comes from."""
+
+
 def labels_of_snapshot(
-    snapshots: orm.TrajectoryData | None, index: orm.Int | None, assembly: orm.Dict | None
+    snapshots: orm.TrajectoryData | None = None, index: orm.Int | None = None, assembly: orm.Dict | None = None
 ) -> dict[str, Any]:
     """Return time, voltage, stage and contact of a snapshot; nothing for a junction that was made of none.
 
@@ -34,21 +46,26 @@ def labels_of_snapshot(
     """
     if snapshots is None or index is None or assembly is None:
         return {}
-    at = index.value
-    coordination = float(snapshots.get_array("bottleneck_coordination")[at])
     return {
-        SNAPSHOT: at,
-        "step": int(snapshots.get_array("steps")[at]),
-        "time_ps": float(snapshots.get_array("time_ps")[at]),
-        "voltage_v": float(snapshots.get_array("voltage_v")[at]),
-        "stage": snapshots.base.attributes.get("stages")[at],
-        "min_cut": int(snapshots.get_array("bonds")[at]),
-        "gap_left_a": float(snapshots.get_array("gap_left")[at]),
-        "bottleneck_coordination": None if math.isnan(coordination) else coordination,
-        **{name: int(snapshots.get_array(name)[at]) for name in COUNTS},
+        SNAPSHOT: index.value,
+        **descriptors_of(snapshots.uuid)[index.value],
         "atoms_left_out": assembly["atoms_left_out"],
         FINGERPRINT: assembly[FINGERPRINT],
     }
+
+
+@lru_cache(maxsize=16)
+def descriptors_of(uuid: str) -> list[dict[str, Any]]:
+    """Return the descriptors of all snapshots of a stored node, which many conductances ask for one after another."""
+    snapshots = orm.load_node(uuid)
+    names = {**DESCRIPTORS, **{name: name for name in COUNTS}}
+    arrays = {label: snapshots.get_array(name).tolist() for label, name in names.items()}
+    arrays["stage"] = snapshots.base.attributes.get("stages")
+    rows = [dict(zip(arrays, values, strict=True)) for values in zip(*arrays.values(), strict=True)]
+    for row in rows:
+        if math.isnan(row["bottleneck_coordination"]):
+            row["bottleneck_coordination"] = None
+    return rows
 
 
 def mismatch_at_ends(left_lead: orm.Dict, junction: orm.Dict, right_lead: orm.Dict | None = None) -> float:

@@ -33,7 +33,7 @@ class BiasedMdParser(RetrievedFilesParser):
     def parse(self, **kwargs: Any) -> ExitCode | None:
         """Store what the log says, or the exit code of what went wrong."""
         log_name = self.node.get_option("output_filename")
-        if log_name not in self.file_names():
+        if log_name not in self.file_names:
             return self.exit_code("ERROR_LOG_MISSING", reason=self.last_words())
         with tempfile.TemporaryDirectory() as folder:
             log = read_log(self.copied(log_name, Path(folder)))
@@ -103,7 +103,7 @@ class BiasedMdParser(RetrievedFilesParser):
 
     def read_dump(self, log: RunLog, last_step: int, checkpoint_file: str, folder: Path) -> ExitCode | None:
         """Check the frames up to the last checkpoint, and store the results."""
-        names = [name for name in DUMPS if name in self.file_names()]
+        names = [name for name in DUMPS if name in self.file_names]
         if not names:
             return self.exit_code("ERROR_DUMP_MISSING", name=DUMP_FILE)
         try:

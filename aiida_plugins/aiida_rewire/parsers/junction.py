@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from aiida import orm
+from aiida.common.links import LinkType
 from aiida.engine import ExitCode
 
 from aiida_rewire.calculations.junction import grid_of_job
@@ -66,19 +68,31 @@ class JunctionParser(GatedPwcondParser):
         results |= {**asdict(found), "readback_wall_s": self.readback_seconds()}
         return self.refused(run, found) or self.conductance(found, results)
 
+    @cached_property
+    def given(self) -> dict[str, Any]:
+        """Inputs of the job, namespaces within; looked up in the database at once."""
+        links = self.node.base.links.get_incoming(link_type=LinkType.INPUT_CALC)
+        inputs: dict[str, Any] = links.nested()
+        return inputs
+
+    @cached_property
+    def lead(self) -> ParentRun:
+        """The SCF of the leads."""
+        return parent_run("left_lead", self.given["left_lead"])
+
     def scf(self) -> ParentRun | ExitCode:
         """Return the SCF as pw.x wrote it down."""
         text = self.stdout()
         if not text:
             return self.exit_code("ERROR_OUTPUT_MISSING")
-        if XML_NAME not in self.file_names():
+        if XML_NAME not in self.file_names:
             last = [line.strip(" %") for line in text.splitlines() if line.strip(" %")][-LAST_LINES:]
             return self.exit_code("ERROR_SCF_INCOMPLETE", reason="; ".join(last))
         try:
-            run = read_pw_xml(self.retrieved.base.repository.get_object_content(XML_NAME, mode="rb"))
+            run = read_pw_xml(self.folder.base.repository.get_object_content(XML_NAME, mode="rb"))
             if not run.converged:
                 return self.exit_code("ERROR_SCF_NOT_CONVERGED", steps=run.scf_steps)
-            return run_with_pseudos("junction", run, self.node.inputs.pseudos)
+            return run_with_pseudos("junction", run, self.given["pseudos"])
         except UnreadableXml as error:
             return self.exit_code("ERROR_SCF_INCOMPLETE", reason=f"{XML_NAME}: {error}")
         except InvalidInput as error:
@@ -91,8 +105,7 @@ class JunctionParser(GatedPwcondParser):
         if reason:
             return self.exit_code("ERROR_READBACK", reason=reason)
         try:
-            lead = parent_run("left_lead", self.node.inputs.left_lead)
-            return Readback(*read_back(folder, run, ReadbackCalculation.thickness_of(lead)))
+            return Readback(*read_back(folder, run, ReadbackCalculation.thickness_of(self.lead)))
         except (FilesMissing, UnreadableDensity, InvalidInput) as error:
             return self.exit_code("ERROR_READBACK", reason=error)
 
@@ -105,33 +118,33 @@ class JunctionParser(GatedPwcondParser):
     def refused(self, run: ParentRun, found: Readback) -> ExitCode | None:
         """Run the guards that pwcond.x itself has not, on what pw.x and pp.x left."""
         try:
-            check_parents(parent_run("left_lead", self.node.inputs.left_lead), run)
+            check_parents(self.lead, run)
         except InvalidInput as error:
             return self.exit_code("ERROR_GUARD", reason=error)
         if not found.readback_difference <= READBACK_TOLERANCE:
             return self.exit_code(
                 "ERROR_SCRAMBLED_DENSITY", difference=found.readback_difference, tolerance=READBACK_TOLERANCE
             )
-        mismatch, tolerance = self.mismatch(found), self.node.inputs.potential_tolerance.value
+        mismatch, tolerance = self.mismatch(found), self.given["potential_tolerance"].value
         if not mismatch <= tolerance:
             return self.exit_code("ERROR_POTENTIAL_MISMATCH", mismatch=mismatch, tolerance=tolerance)
         return None
 
     def mismatch(self, found: Readback) -> float:
         """Return how far V - E_F of lead and junction differ at their boundaries, eV."""
-        lead = self.node.inputs.lead_readback["layer_potential_ev"]
+        lead = self.given["lead_readback"]["layer_potential_ev"]
         return potential_mismatch(tuple(lead), found.layer_potential_ev)
 
     def conductance(self, found: Readback, results: dict[str, Any]) -> ExitCode | None:
         """Store the conductance of a transmission that passes every gate."""
-        inputs = self.node.inputs
+        inputs = self.given
         grid: Grid = grid_of_job(inputs)
         texts = [self.text(stdout_name(index)) for index in range(len(grid.shards))]
         if not any(texts):
             return self.exit_code("ERROR_INCOMPLETE", reason="it left no output")
         outputs = [read_pwcond(text or "") for text in texts]
         try:
-            states = self.gated(grid, outputs, inputs.pwcond.unitarity_tolerance.value)
+            states = self.gated(grid, outputs, inputs["pwcond"]["unitarity_tolerance"].value)
         except gates.RefusedTransmission as refusal:
             return self.exit_code(self.GATES[type(refusal)], reason=refusal)
         of_pwcond = summary(outputs, max((state.unitarity for state in states), default=None))
@@ -143,8 +156,7 @@ class JunctionParser(GatedPwcondParser):
         if not transmission.computed.all():
             holes = int((~transmission.computed).sum())
             return self.exit_code("ERROR_MISSING", reason=f"{holes} of {transmission.computed.size} (k, E)")
-        origin = (inputs[name] if name in inputs else None for name in ("snapshots", "index", "assembly"))
-        labels = labels_of_snapshot(*origin)
+        labels = labels_of_snapshot(*(inputs.get(name) for name in ("snapshots", "index", "assembly")))
         self.out(
             "conductance",
             ConductanceData.from_transmission(
@@ -152,7 +164,7 @@ class JunctionParser(GatedPwcondParser):
                 numerics=np.zeros(transmission.transmission.shape, dtype=np.int64),
                 ladder=[{}],
                 potential_mismatch_ev=self.mismatch(found),
-                labels={**inputs.labels.get_dict(), **labels},
+                labels={**inputs["labels"].get_dict(), **labels},
             ),
         )
         return None

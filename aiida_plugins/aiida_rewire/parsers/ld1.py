@@ -17,7 +17,7 @@ class Ld1Parser(RetrievedFilesParser):
 
     def parse(self, **kwargs: Any) -> ExitCode | None:
         """Store the pseudopotential, or say why there is none."""
-        names = [name for name in self.file_names() if name.endswith(".UPF")]
+        names = [name for name in self.file_names if name.endswith(".UPF")]
         if len(names) != 1:
             return self.exit_code("ERROR_NO_PSEUDOPOTENTIAL", reason=self.fatal_error() or f"{len(names)} files")
         content = self.retrieved.base.repository.get_object_content(names[0], mode="rb")

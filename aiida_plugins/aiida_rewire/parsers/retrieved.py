@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import cached_property
 from pathlib import Path
 
 from aiida import orm
@@ -19,10 +20,15 @@ def copy_object(folder: orm.FolderData, name: str, path: Path) -> None:
 class RetrievedFilesParser(Parser):
     """A parser that reads files of any bytes and names its exit codes."""
 
-    def file_names(self) -> list[str]:
-        """Return the names of the retrieved files."""
-        names: list[str] = self.retrieved.base.repository.list_object_names()
-        return names
+    @cached_property
+    def folder(self) -> orm.FolderData:
+        """What was retrieved; looked up in the database once."""
+        return self.retrieved
+
+    @cached_property
+    def file_names(self) -> frozenset[str]:
+        """Names of the retrieved files."""
+        return frozenset(self.folder.base.repository.list_object_names())
 
     def stdout(self) -> str | None:
         """Return what the code printed, None where the file is missing."""
@@ -30,9 +36,9 @@ class RetrievedFilesParser(Parser):
 
     def text(self, name: str) -> str | None:
         """Return a retrieved file, None where it is missing; bytes that are no text are replaced."""
-        if name not in self.file_names():
+        if name not in self.file_names:
             return None
-        content: bytes = self.retrieved.base.repository.get_object_content(name, mode="rb")
+        content: bytes = self.folder.base.repository.get_object_content(name, mode="rb")
         return content.decode("utf-8", errors="replace")
 
     def exit_code(self, key: str, **details: object) -> ExitCode:

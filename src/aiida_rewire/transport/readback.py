@@ -27,8 +27,9 @@ that pp.x prints; scrambled ones 4e-2 to 1.3e-1."""
 
 SPIN_COMPONENTS = (1, 2, 4)
 LARGEST_INDEX = 1 << 20
-LONGEST_NUMBER = 32
 MARKER = struct.Struct("<i")
+STRANGE = re.compile(rb"[^-+.0-9Ee\s]|\S{33}")
+"""No part of numbers, or too long for one."""
 BARE_EXPONENT = re.compile(rb"(?<=\d)([-+]\d{3})(?=\s|$)")
 """Fortran drops the E of an exponent of three digits."""
 
@@ -173,19 +174,26 @@ def read_pp_grid(path: Path) -> NDArray[np.float64]:
     if any(not 0 < n <= m for n, m in zip(grid, allocated, strict=True)):
         raise UnreadableDensity(f"{path}: {grid} points of {allocated} that are stored")
     head = (3 if bravais == 0 else 0) + 1 + n_types + n_atoms
-    words = BARE_EXPONENT.sub(rb"E\1", body.split(b"\n", head)[-1]).split()
+    rows = body.split(b"\n", head)[-1]
     # a file cut in its last number still has them all
-    if len(words) != count or not body.endswith(b"\n"):
-        raise UnreadableDensity(f"{path}: {len(words)} values for {allocated} points")
-    if max(map(len, words)) > LONGEST_NUMBER:
-        raise UnreadableDensity(f"{path}: words that are no numbers")
+    if STRANGE.search(rows) or not rows.endswith(b"\n"):
+        raise UnreadableDensity(f"{path}: words that are no numbers, or its end is missing")
     try:
-        values = np.array(words).astype(np.float64)
-    except ValueError as error:
-        raise UnreadableDensity(f"{path}: {error}") from error
+        values = np.fromstring(rows.decode("ascii"), sep=" ")
+    except ValueError:
+        values = _numbers_without_e(rows, path)
+    if len(values) != count:
+        raise UnreadableDensity(f"{path}: {len(values)} values for {allocated} points")
     if not np.isfinite(values).all():
         raise UnreadableDensity(f"{path}: values that are not finite")
     return np.ascontiguousarray(values.reshape(allocated, order="F")[: grid[0], : grid[1], : grid[2]])
+
+
+def _numbers_without_e(rows: bytes, path: Path) -> NDArray[np.float64]:
+    try:
+        return np.fromstring(BARE_EXPONENT.sub(rb"E\1", rows).decode("ascii"), sep=" ")
+    except ValueError as error:
+        raise UnreadableDensity(f"{path}: words that are no numbers") from error
 
 
 def readback_difference(as_read: NDArray[np.float64], written: NDArray[np.float64]) -> float:

@@ -86,6 +86,9 @@ class LaneWorkChain(RepeatableSteps, WorkChain):
             )
             self.ctx.assembled = node.pk
             self.ctx.refused = node.outputs[REFUSED].get_dict()
+            cores = cores_of_machine(self.inputs.scf.pw.metadata.options)
+            self.ctx.shards = orm.Int(min(self.inputs.pwcond.max_shards.value, cores)).store().pk
+            self.ctx.parameters = []
 
     def snapshots_left(self) -> bool:
         """Whether snapshots are left."""
@@ -136,13 +139,13 @@ class LaneWorkChain(RepeatableSteps, WorkChain):
                 "pp_code": shared.readback.code,
                 "pwcond_code": pwcond.code,
                 "structure": structure,
-                "parameters": orm.Dict(region_parameters(scf.parameters.get_dict(), structure, scf.pseudos)),
+                "parameters": self.parameters(structure),
                 "kpoints": self.kpoints(name, structure),
                 "pseudos": scf.pseudos,
                 "left_lead": shared.leads[name],
                 "lead_readback": shared.lead_readbacks[name],
                 "pwcond": {key: pwcond[key] for key in ("parameters", "kpoints", "energies", "unitarity_tolerance")},
-                "shards": orm.Int(min(shared.pwcond.max_shards.value, cores_of_machine(options))),
+                "shards": orm.load_node(self.ctx.shards),
                 "potential_tolerance": shared.potential_tolerance,
                 "snapshots": shared.snapshots,
                 "index": orm.Int(self.index),
@@ -156,6 +159,18 @@ class LaneWorkChain(RepeatableSteps, WorkChain):
             if before.inputs.structure.cell == structure.cell:
                 inputs.density_folder = before.outputs.remote_folder
         return inputs
+
+    def parameters(self, structure: orm.StructureData) -> orm.Dict:
+        """Return the parameters of pw.x; one node for all junctions that differ in positions alone."""
+        scf = self.inputs.scf.pw
+        values = region_parameters(scf.parameters.get_dict(), structure, scf.pseudos)
+        for pk in self.ctx.parameters:
+            known: orm.Dict = orm.load_node(pk)
+            if known.get_dict() == values:
+                return known
+        node = orm.Dict(values).store()
+        self.ctx.parameters.append(node.pk)
+        return node
 
     def kpoints(self, lattice: str, structure: orm.StructureData) -> orm.KpointsData:
         """Return the mesh of the SCF; one for all junctions of a width, whose cells are equal."""

@@ -1,0 +1,269 @@
+"""What the engine alone costs a snapshot, in units of one trivial CalcJob through the same daemon.
+
+    python benchmarks/engine.py                       # 500 snapshots: some 15 minutes on two cores
+    python benchmarks/engine.py --snapshots 60        # a first look
+
+A real, short chain is run first. Its dynamics is then followed by a chain of many snapshots whose pw.x, pp.x and
+pwcond.x are scripts that put in place what the real ones left, so that what remains is the engine: two daemon
+workers, SQLite, the ZeroMQ broker. Trivial CalcJobs (core.arithmetic.add) run before and after, as many at a time as
+there are lanes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from aiida_rewire.cli import ingredients
+from aiida_rewire.cli.home import PROFILE, Home
+from aiida_rewire.workflows.protocols import load_protocol
+
+if TYPE_CHECKING:
+    from aiida import orm
+
+WORKERS = 2
+LANES = 8
+POLL_S = 0.5
+MEGABYTE = 1_000_000
+FRAME_STEPS = 20
+TRIVIAL_JOBS = 60
+RECORDED_STEPS = 200
+
+PW = """#!/bin/sh
+mkdir -p out/aiida.save
+cp '{record}/charge-density.dat' '{record}/data-file-schema.xml' out/aiida.save/
+cat '{record}/aiida.out'
+"""
+PP = """#!/bin/sh
+case "$2" in density.in) name=density;; *) name=potential;; esac
+cp "{record}/$name.grid" .
+cat "{record}/$name.out"
+"""
+PWCOND = """#!/bin/sh
+cat '{record}/pwcond.out'
+"""
+REPLAYS = {"pw": ("pw.x", PW), "pp": ("pp.x", PP), "pwcond": ("pwcond.x", PWCOND)}
+
+
+def short_values(frames: int) -> dict[str, Any]:
+    """Return the demo's values with a dynamics of so many snapshots in which the gap stays open."""
+    steps = FRAME_STEPS * (frames - 1)
+    return load_protocol(
+        "demo",
+        {
+            "tips": {"gap": 8.0},
+            "equilibration": {"steps": 200, "dump_interval": 100},
+            "production": {"steps": steps, "dump_interval": FRAME_STEPS, "voltage_v": 2.0},
+            "snapshot_interval_ps": FRAME_STEPS / 1000,
+        },
+    )
+
+
+def run_chain(codes: dict[str, Any], pseudo: Any, values: dict[str, Any], label: str) -> orm.WorkChainNode:
+    """Submit a chain and wait for it."""
+    from aiida.plugins import WorkflowFactory
+
+    workflow = WorkflowFactory("rewire.chain")
+    labels = {"campaign": "benchmark", "chain": label}
+    builder = workflow.get_builder_from_values(
+        codes, None, pseudo, values, protocol="demo", labels=labels, label=f"benchmark/{label}"
+    )
+    chain: orm.WorkChainNode = workflow.launch(builder)
+    wait([chain])
+    if not chain.is_finished_ok:
+        raise SystemExit(f"chain <{chain.pk}> [{chain.exit_status}] {chain.exit_message}")
+    return chain
+
+
+def wait(nodes: list[Any]) -> None:
+    """Wait for processes."""
+    while not all(node.is_terminated for node in nodes):
+        time.sleep(POLL_S)
+
+
+def recorded(chain: orm.WorkChainNode, folder: Path) -> Path:
+    """Keep what the programs of the chain's first snapshot left; return the folder."""
+    job = chain.outputs.conductances.snapshot_0000.creator
+    scratch = Path(job.outputs.remote_folder.get_remote_path())
+    folder.mkdir()
+    for name in ("aiida.out", "density.out", "potential.out", "density.grid", "potential.grid", "pwcond.out"):
+        shutil.copy(scratch / name, folder)
+    for name in ("charge-density.dat", "data-file-schema.xml"):
+        shutil.copy(scratch / "out" / "aiida.save" / name, folder)
+    return folder
+
+
+def replaying_codes(real: dict[str, Any], record: Path) -> dict[str, Any]:
+    """Return the codes with scripts in the places of pw.x, pp.x and pwcond.x."""
+    from aiida import orm
+
+    codes = dict(real)
+    for label, (name, text) in REPLAYS.items():
+        program = record / name
+        program.write_text(text.format(record=record))
+        program.chmod(0o755)
+        codes[label] = orm.InstalledCode(
+            label=f"{label}-replayed", computer=real[label].computer, filepath_executable=str(program)
+        ).store()
+    return codes
+
+
+def trivial_jobs(count: int) -> float:
+    """Return the seconds that a trivial CalcJob costs, so many at a time as there are lanes."""
+    from aiida import orm
+    from aiida.engine import submit
+    from aiida.plugins import CalculationFactory
+
+    add = CalculationFactory("core.arithmetic.add")
+    computer = orm.load_computer("localhost")
+    label = "bash-add"
+    found = orm.QueryBuilder().append(orm.InstalledCode, filters={"label": label}).first(flat=True)
+    code = found or orm.InstalledCode(label=label, computer=computer, filepath_executable="/bin/bash").store()
+    begin = time.monotonic()
+    running: list[Any] = []
+    for number in range(count):
+        while sum(not node.is_terminated for node in running) >= LANES:
+            time.sleep(0.05)
+        running.append(submit(add, code=code, x=orm.Int(number), y=orm.Int(1)))
+    wait(running)
+    return (time.monotonic() - begin) / count
+
+
+class Memory(threading.Thread):
+    """Watch the resident memory of the largest daemon worker, MB."""
+
+    def __init__(self, home: Home) -> None:
+        super().__init__(daemon=True)
+        self.home, self.seen, self.over = home, [], threading.Event()
+
+    def run(self) -> None:
+        """Look every few seconds."""
+        while not self.over.wait(5.0):
+            sizes = []
+            for process in self.home.leftovers():
+                try:
+                    if "worker" in process.cmdline():
+                        sizes.append(process.memory_info().rss / MEGABYTE)
+                except psutil.Error:
+                    continue
+            if sizes:
+                self.seen.append(max(sizes))
+
+
+def seconds_per_hundred(chain: orm.WorkChainNode) -> list[float]:
+    """Return how long each hundred conductances took, in the order in which they were stored."""
+    from aiida import orm
+    from aiida.plugins import DataFactory
+
+    query = orm.QueryBuilder().append(orm.WorkChainNode, filters={"id": chain.pk}, tag="chain")
+    query.append(DataFactory("rewire.conductance"), with_incoming="chain", project="ctime")
+    times = sorted(query.all(flat=True))
+    marks = [times[0], *times[99::100]]
+    return [(b - a).total_seconds() for a, b in zip(marks, marks[1:], strict=False)]
+
+
+def seconds_of_lanes(chain: orm.WorkChainNode) -> float:
+    """Return the time from the end of the dynamics to the end of the chain, s."""
+    production = next(node for node in chain.called if node.label.endswith("/production"))
+    return float((chain.mtime - production.mtime).total_seconds())
+
+
+def measure(folder: Path, snapshots: int) -> None:
+    """Run all of it and print a table."""
+    console = Console()
+    home = Home.at(folder / ".rewire")
+    home.enter()
+    home.open_profile()
+    codes = ingredients.load_codes(ingredients.find_programs())
+    home.verdi("--profile", PROFILE, "daemon", "start", str(WORKERS))
+    memory = Memory(home)
+    try:
+        pseudo = ingredients.load_pseudo(codes["ld1"])
+        console.print("a real chain of two snapshots ...")
+        real = run_chain(codes, pseudo, {**short_values(2), "lanes": 2}, "recorded")
+        replayed = replaying_codes(codes, recorded(real, folder / "record"))
+        # the real lead is found by content, of the real pw.x: the one that is replayed needs its own files
+        lead = lead_record(real, folder / "lead")
+        switch_on_lead(replayed["pw"], lead)
+        trivial_jobs(2 * LANES)
+        before = trivial_jobs(TRIVIAL_JOBS)
+        console.print(f"{snapshots} snapshots ...")
+        memory.start()
+        values = short_values(snapshots)
+        values |= {"lanes": LANES, "reuse": {**values["reuse"], "contacts": False}}
+        chain = run_chain(replayed, pseudo, values, "replayed")
+        memory.over.set()
+        after = trivial_jobs(TRIVIAL_JOBS)
+    finally:
+        home.stop_daemon()
+    trivial, each = statistics.mean([before, after]), seconds_of_lanes(chain) / snapshots
+    hundreds = seconds_per_hundred(chain)
+    table = Table("what", "value")
+    table.add_row("a trivial CalcJob", f"{trivial:.3f} s (before {before:.3f}, after {after:.3f})")
+    table.add_row("a snapshot, from trajectory to conductance", f"{each:.3f} s")
+    table.add_row("ratio", f"{each / trivial:.2f}")
+    table.add_row("snapshots a minute", f"{60 / each:.0f}")
+    table.add_row("seconds of each hundred", ", ".join(f"{seconds:.0f}" for seconds in hundreds))
+    if memory.seen:
+        quarter = max(1, len(memory.seen) // 4)
+        first, last = statistics.mean(memory.seen[:quarter]), statistics.mean(memory.seen[-quarter:])
+        table.add_row("largest worker, MB", f"{max(memory.seen):.0f}; first quarter {first:.0f}, last {last:.0f}")
+    console.print(table)
+
+
+def lead_record(chain: orm.WorkChainNode, folder: Path) -> Path:
+    """Keep what the SCF of the lead and its read-back left."""
+    lead = next(node for node in chain.called if node.base.links.get_incoming().all_link_labels().count("lead"))
+    folder.mkdir()
+    scratch = Path(lead.outputs.remote_folder.get_remote_path())
+    shutil.copy(scratch / "aiida.out", folder)
+    for name in ("charge-density.dat", "data-file-schema.xml"):
+        shutil.copy(scratch / "out" / "aiida.save" / name, folder)
+    readback = next(node for node in chain.called if node.process_label == "ReadbackCalculation")
+    scratch = Path(readback.outputs.remote_folder.get_remote_path())
+    for name in ("density.grid", "potential.grid", "density.out", "potential.out"):
+        shutil.copy(scratch / name, folder)
+    return folder
+
+
+def switch_on_lead(code: Any, lead: Path) -> None:
+    """Let the scripts of pw.x and pp.x put the lead's files in place where they run for the lead."""
+    record = Path(str(code.filepath_executable)).parent
+    is_lead = f"$(sed -n 's/^ *nat = *//p' {{}} 2>/dev/null)"
+    atoms = (lead / "data-file-schema.xml").read_text().split('nat="')[1].split('"')[0]
+    for name, test in (
+        ("pw.x", f'[ "{is_lead.format("aiida.in")}" = {atoms} ]'),
+        ("pp.x", f"grep -q 'nat=\"{atoms}\"' out/aiida.save/data-file-schema.xml"),
+    ):
+        program = record / name
+        junction = program.read_text()
+        shebang, body = junction.split("\n", 1)
+        program.write_text(f"{shebang}\nif {test}; then\n{body.replace(str(record), str(lead))}else\n{body}fi\n")
+
+
+def main() -> None:
+    """Read the arguments and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--snapshots", type=int, default=500)
+    parser.add_argument("--keep", type=Path, help="work in this folder and leave it")
+    arguments = parser.parse_args()
+    if arguments.keep:
+        arguments.keep.mkdir(parents=True, exist_ok=True)
+        measure(arguments.keep, arguments.snapshots)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        measure(Path(folder), arguments.snapshots)
+
+
+if __name__ == "__main__":
+    main()
