@@ -112,7 +112,7 @@ def test_a_changed_file_is_told_apart_and_amended_where_it_only_adds(run: Run, l
     assert "`--amend` adds chains" in said
     assert said.count("\n") == 1
     assert run("submit", more, "--amend", "--hold").stdout.splitlines()[0] == (
-        f"{label} is recorded: 3 chains; 1 chains added, changed limits.active_chains"
+        f"{label} is recorded: 3 chains; 1 chain added, changed limits.active_chains"
     )
     again = printed(run("submit", more, "--amend", "--hold", "--json"))
     assert (again["added"], again["changed"]) == ([], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -71,12 +72,18 @@ def submit_command(
         if not hold:
             refuse_no_broker()
         if hold:
-            lines.append(f"nothing is started: `aiida-rewire campaign run {group.label}` does")
+            lines.append(f"nothing is started: `{run_hint(group.label, directory)}` does")
         else:
             started, line = ensure_controller(group, directory, interval)
             found |= started
             lines.append(line)
         answer(found, lines, as_json=as_json)
+
+
+def run_hint(label: str, directory: Path | None) -> str:
+    """Return the command that runs a campaign."""
+    where = "" if directory is None else f" --directory {shlex.quote(str(directory))}"
+    return f"aiida-rewire campaign run {label}{where}"
 
 
 def refuse(errors: Sequence[str], file: Path) -> NoReturn:
@@ -140,12 +147,13 @@ def recorded(spec: CampaignSpec, source: str, *, amend: bool) -> tuple[orm.Group
 def sentence_of(group: orm.Group, done: dict[str, Any]) -> str:
     """Say what was recorded."""
     from aiida_rewire.campaign.amending import listed, names_of
+    from aiida_rewire.campaign.decisions import counted
     from aiida_rewire.campaign.record import spec_of
 
-    chains = f"{len(names_of(spec_of(group)))} chains"
+    chains = counted(len(names_of(spec_of(group))), "chain", "chains")
     if done["created"]:
         return f"recorded {group.label}: {chains}"
-    changes = [f"{len(done['added'])} chains added"] if done["added"] else []
+    changes = [f"{counted(len(done['added']), 'chain', 'chains')} added"] if done["added"] else []
     changes += [f"changed {listed(done['changed'])}"] if done["changed"] else []
     return f"{group.label} is recorded: {chains}{'; ' + ', '.join(changes) if changes else ''}"
 
@@ -219,7 +227,7 @@ def retry_command(
         if not granted:
             lines.append("nothing is tried again: no such chain failed")
         elif not runs:
-            lines.append(f"no controller runs: `aiida-rewire campaign run {label}` starts them")
+            lines.append(f"no controller runs: `{run_hint(label, directory)}` starts them")
         found = {
             "label": label,
             "granted": [retry.chain for retry in granted],
@@ -237,7 +245,7 @@ def ask(what: str, label: str, chains: Sequence[str], directory: Path | None, as
     actions: dict[str, tuple[Callable[..., Reached], str, str]] = {
         "pause": (control.pause, "paused", "the controller goes on asking"),
         "resume": (control.resume, "resumed", "the controller goes on asking"),
-        "kill": (control.kill, "killed", f"ask again, or let `aiida-rewire campaign run {label}` do it"),
+        "kill": (control.kill, "killed", f"ask again, or let `{run_hint(label, directory)}` do it"),
     }
     action, done, rest = actions[what]
     with campaign_of(label, directory) as group:

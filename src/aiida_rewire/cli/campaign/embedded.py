@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from aiida_rewire.cli import ingredients
@@ -23,6 +24,9 @@ def prepare(home: Home, spec: CampaignSpec, tell: Callable[[str], None]) -> None
         If a program is missing, or ld1.x makes no pseudopotential.
     """
     from aiida import orm
+    from aiida.manage import get_manager
+
+    from aiida_rewire.campaign.outages import reset_broker
 
     wanted = {
         label.removesuffix(f"@{COMPUTER}")
@@ -38,5 +42,8 @@ def prepare(home: Home, spec: CampaignSpec, tell: Callable[[str], None]) -> None
     codes = ingredients.load_codes(ingredients.find_programs(wanted))
     if without_pseudo:
         tell(f"making the pseudopotential of {spec.pseudo_family} ...")
-        home.start_daemon()
-        ingredients.load_pseudo(codes["ld1"])
+        runs = get_manager().get_daemon_client().is_daemon_running
+        with nullcontext() if runs else home.daemon():
+            ingredients.load_pseudo(codes["ld1"])
+        # the broker came and went with the daemon
+        reset_broker()

@@ -85,7 +85,7 @@ def stop_embedded_daemon(home: Home, tell: Callable[[str], None], *, interrupted
         return
     with suppress(DemoFailure):
         home.verdi("--profile", PROFILE, "daemon", "stop")
-    tell("stopped the daemon; jobs that run go on, and `aiida-rewire campaign run` takes up the rest")
+    tell("stopped the daemon; jobs that run go on, and the same command takes up the rest")
 
 
 def workers_for(group: orm.Group) -> int:
