@@ -142,3 +142,24 @@ def test_a_controller_that_is_asked_to_stop_leaves_the_chains_alone(study: Any) 
     assert controller.status() == 1
     assert "stopped; chains that were started go on" in controller.said
     one.until(lambda found: found["attempts"]["1V-s1"] == [["finished", 0]])
+
+
+@pytest.mark.slow
+def test_what_a_machine_that_went_down_left_is_taken_up(
+    study: Any, campaigns: Any, lines: Callable[[], list[str]]
+) -> None:
+    one = study("down", voltages=[1.0, 2.0, 3.0, 4.0], active_chains=2, attempts=3, jobs=2, seconds=0.5)
+    controller = one.start()
+    controller.wait_for("2V-s1: attempt 1 submitted")
+    time.sleep(2)
+    controller.end()
+    for process in campaigns.profile.daemon_processes():
+        process.kill()
+    time.sleep(1)
+    campaigns.profile.start_daemon(2)
+    assert one.start().status() == 0
+    assert set(lines()) == {f"{volts}V-s1 {job}" for volts in (1, 2, 3, 4) for job in (1, 2)}
+    found = one.ask("")
+    assert {chain: those[-1] for chain, those in found["attempts"].items()} == {
+        f"{volts}V-s1": ["finished", 0] for volts in (1, 2, 3, 4)
+    }

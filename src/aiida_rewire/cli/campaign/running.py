@@ -68,10 +68,11 @@ def stamp(text: str) -> None:
 
 def start_embedded_daemon(home: Home, group: orm.Group, tell: Callable[[str], None]) -> None:
     """Start the daemon of an embedded profile with the workers that the campaign needs, unless it runs."""
-    from aiida.manage import get_manager
+    from aiida_rewire.campaign.outages import daemon_slots
 
-    workers = workers_for(group)
-    if not get_manager().get_daemon_client().is_daemon_running:
+    # a machine that went down leaves the file behind by which AiiDA takes the daemon for running
+    if daemon_slots() is None:
+        workers = workers_for(group)
         home.verdi(
             *("--profile", PROFILE, "daemon", "start", "--timeout", str(DAEMON_TIMEOUT_S), str(workers)),
         )
