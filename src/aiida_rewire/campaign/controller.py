@@ -19,7 +19,6 @@ from aiida_rewire.campaign.attempts import attempts_of
 from aiida_rewire.campaign.decisions import Decision, Situation, Start, counted, decide
 from aiida_rewire.campaign.extras import change_extras, read_extras
 from aiida_rewire.campaign.launching import ChainWorkflow
-from aiida_rewire.campaign.lock import ControllerLock, lock_of
 from aiida_rewire.campaign.members import add_members
 from aiida_rewire.campaign.observing import Observer
 from aiida_rewire.campaign.outages import (
@@ -34,6 +33,7 @@ from aiida_rewire.campaign.outages import (
 )
 from aiida_rewire.campaign.outcomes import Outcome, Standing
 from aiida_rewire.campaign.workers import on_postgresql, renew_workers, start_stopped_workers
+from aiida_rewire.database.lock import ControllerLock, lock_of
 
 if TYPE_CHECKING:
     from aiida import orm

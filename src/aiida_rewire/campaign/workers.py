@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from aiida_rewire.campaign.attempts import TERMINAL
-from aiida_rewire.campaign.lock import lock_of
 from aiida_rewire.campaign.outages import begin_anew, reset_broker
 from aiida_rewire.campaign.processes import CHECKPOINT_KEY
 from aiida_rewire.campaign.tasks import send_task, tasks_in_queue
+from aiida_rewire.database.lock import lock_of
 
 LOCK = "workers"
 CIRCUS_TIMEOUT_S = 90

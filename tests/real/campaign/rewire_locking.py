@@ -5,7 +5,7 @@ import time
 
 from aiida import load_profile
 
-from aiida_rewire.campaign.lock import lock_of
+from aiida_rewire.database.lock import lock_of
 from aiida_rewire.campaign.outages import passing_errors
 
 

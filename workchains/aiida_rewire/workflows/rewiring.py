@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from aiida import orm
+from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
 from aiida.orm import AbstractCode
 from aiida_lammps.data.potential import LammpsPotentialData
@@ -15,6 +16,7 @@ from aiida_pseudo.data.pseudo import UpfData
 from aiida_rewire.calculations.readback import ReadbackCalculation
 from aiida_rewire.data.conductance import ConductanceData, validate_labels
 from aiida_rewire.data.trace import TraceData
+from aiida_rewire.database.lock import alone
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.junction.lattice import Fcc111
 from aiida_rewire.workflows.dynamics import DYNAMICS_INPUTS, DynamicsWorkChain, fill_dynamics, plain
@@ -30,6 +32,9 @@ from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, find_running_scf, fi
 from aiida_rewire.workflows.transmission import find_readback, readback_inputs
 
 CHECKED_INPUTS = (*DYNAMICS_INPUTS, "snapshot_interval_ps", "lanes")
+
+LONGEST_WAIT_S = 10.0
+"""For another chain that is submitting its lead."""
 
 EARLIER = ("tips", "geometry", "results", "snapshots")
 """What a chain takes over of an earlier attempt's dynamics; without all of it the dynamics runs again."""
@@ -212,10 +217,16 @@ class RewiringWorkChain(DynamicsWorkChain):
         return "snapshots" not in self.inputs.get("earlier", {})
 
     def begin_lead(self, name: str, label: str) -> None:
-        """Find the SCF of a lead, one that ran or one that runs, or submit it."""
+        """Build a lead, and let its SCF be found or begin."""
         structure = self.once(build_lead, f"build_{label}", self.ctx.lattices[name]).outputs.result
         self.ctx.lead_structures[name] = structure
         inputs = for_region(self.exposed_inputs(ExactPwBaseWorkChain, "lead"), structure)
+        # chains that begin at the same moment in two workers would not see each other's lead
+        with alone(f"lead-{structure.base.caching.compute_hash()}", LONGEST_WAIT_S):
+            self.find_or_submit_lead(name, label, inputs)
+
+    def find_or_submit_lead(self, name: str, label: str, inputs: AttributeDict) -> None:
+        """Find the SCF of a lead, one that ran or one that runs, or submit it."""
         if self.child(label) is None and self.inputs.reuse_leads:
             folder = find_scf(inputs)
             if folder is not None:

@@ -160,7 +160,7 @@ def sentence_of(group: orm.Group, done: dict[str, Any]) -> str:
 
 def ensure_controller(group: orm.Group, directory: Path | None, interval_s: float) -> tuple[dict[str, Any], str]:
     """Start a controller unless one runs; return what is known of it, and a line that says it."""
-    from aiida_rewire.campaign.lock import lock_of
+    from aiida_rewire.database.lock import lock_of
 
     if not lock_of(group.uuid).is_free():
         return {"controller": "runs", "log": str(log_path(group.label))}, "a controller runs it already"
@@ -187,7 +187,7 @@ def run_command(
     with campaign_of(label, directory) as group:
         refuse_no_broker()
         if detach:
-            from aiida_rewire.campaign.lock import lock_of
+            from aiida_rewire.database.lock import lock_of
 
             waits = not lock_of(group.uuid).is_free()
             pid, log = start_detached(group, directory, interval_s=interval)
@@ -216,8 +216,8 @@ def retry_command(
     """
     with campaign_of(label, directory) as group:
         from aiida_rewire.campaign.control import checked_chains
-        from aiida_rewire.campaign.lock import lock_of
         from aiida_rewire.campaign.retrying import grant_retries
+        from aiida_rewire.database.lock import lock_of
 
         retries = grant_retries(group, checked_chains(group, chains), exit_code)
         shown = [retry for retry in retries if retry.granted or chains]

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from aiida.manage import get_manager
 
-from aiida_rewire.campaign.lock import FileLock, key_of, lock_of
+from aiida_rewire.database.lock import FileLock, key_of, lock_of
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from aiida_rewire.campaign.lock import FileLock
+from aiida_rewire.database.lock import FileLock
 lock = FileLock(Path(sys.argv[1]))
 while not lock.acquire():
     print("waits", flush=True)

@@ -1,4 +1,4 @@
-"""One controller of a campaign at a time, whatever ends it.
+"""One at a time among all who share a database, whatever ends it: a campaign's controller, or who submits a lead.
 
 On PostgreSQL the lock is an advisory one of a session, lost with its connection; with SQLite it is one of a file
 beside the database, which the kernel takes back from a process that ends. Neither outlives its holder, not even a
@@ -7,7 +7,10 @@ beside the database, which the kernel takes back from a process that ends. Neith
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -55,6 +58,29 @@ def lock_of(uuid: str) -> ControllerLock:
     if storage.get_session().get_bind().dialect.name == "postgresql":
         return DatabaseLock(lock_engine(storage.profile.storage_config), key_of(uuid))
     return FileLock(Path(storage.profile.storage_config["filepath"]) / f"rewire-campaign-{uuid}.lock")
+
+
+LOOK_AGAIN_S = 0.1
+
+
+@contextlib.contextmanager
+def alone(name: str, longest_s: float) -> Iterator[bool]:
+    """Keep others out of a block for a moment; yields whether they are kept out.
+
+    Parameters
+    ----------
+    name
+        Of the matter; blocks of other names do not wait for each other.
+    longest_s
+        After so many seconds of waiting the block begins all the same.
+    """
+    lock, begin = lock_of(name), time.monotonic()
+    while not (ours := lock.acquire()) and time.monotonic() - begin < longest_s:
+        time.sleep(LOOK_AGAIN_S)
+    try:
+        yield ours
+    finally:
+        lock.release()
 
 
 def key_of(uuid: str) -> int:

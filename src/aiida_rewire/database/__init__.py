@@ -1,0 +1,1 @@
+"""The database of a profile: locks among those who share it."""
