@@ -181,7 +181,7 @@ class JunctionCalculation(CalcJob):
         code.stdout_name = self.FILENAME_OUTPUT
         job.codes_info = [code]
         # a program that fails ends the job; what is printed is in the file at once
-        job.prepend_text = "set -e\nexport GFORTRAN_UNBUFFERED_PRECONNECTED=y"
+        job.prepend_text = "\n".join([*self.preambles(), "set -e", "export GFORTRAN_UNBUFFERED_PRECONNECTED=y"])
         job.append_text = "\n".join(self.lines_after_scf(len(grid.shards)))
         plots = ReadbackCalculation.PLOTS
         job.retrieve_list = [
@@ -195,6 +195,11 @@ class JunctionCalculation(CalcJob):
             *(ReadbackCalculation.grid_name(plot) for plot in plots),
         ]
         return job
+
+    def preambles(self) -> list[str]:
+        """Return what pp.x and pwcond.x want done before them and pw.x, whose own AiiDA writes, does not."""
+        texts = [self.inputs[name].prepend_text for name in ("pp_code", "pwcond_code")]
+        return list(dict.fromkeys(text for text in texts if text and text != self.inputs.code.prepend_text))
 
     def write_pw_input(self, folder: Folder) -> list[tuple[str, str, str]]:
         """Write the input of pw.x, to fifteen decimals, and return the pseudopotentials to copy."""

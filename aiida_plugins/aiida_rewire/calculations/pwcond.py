@@ -31,6 +31,7 @@ from aiida_rewire.calculations.pwcond_inputs import (
 )
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.transport.numerics import DEFAULTS
+from aiida_rewire.transport.parallel import check_ranks
 from aiida_rewire.transport.pwcond_input import pwcond_input
 from aiida_rewire.transport.pwcond_output import FatalKind
 
@@ -85,8 +86,10 @@ def refuse_ranks(inputs: dict[str, Any], shards_per_job: int = 1) -> str | None:
     ranks = resources.get("tot_num_mpiprocs") or (
         resources.get("num_machines", 1) * resources.get("num_mpiprocs_per_machine", 1)
     )
-    if ranks & (ranks - 1):
-        return str(InvalidInput("metadata.options.resources", f"{ranks} ranks", "2^N", "pwcond.x takes no other"))
+    try:
+        check_ranks(ranks, 1)
+    except InvalidInput as error:
+        return str(InvalidInput("metadata.options.resources", error.value, error.bound, error.way_out))
     if max(shards_per_job, len(inputs["shards"].get_list()) if "shards" in inputs else 1) > 1:
         bound = "withmpi = False: shards run side by side, each on one core"
         return str(InvalidInput("shards", "several, with MPI", bound, "or one shard a job"))

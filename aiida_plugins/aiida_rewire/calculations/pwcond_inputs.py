@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from aiida_rewire.calculations.parents import check_there, parent_run
 from aiida_rewire.errors import InvalidInput
+from aiida_rewire.transport.energies import check_energies, check_fermi_energy, energy_range
 from aiida_rewire.transport.lateral_mesh import one_behind_the_other, reduce_mesh
 from aiida_rewire.transport.parents import ParentRun, check_parents, check_region, check_whole
 from aiida_rewire.transport.pwcond_input import check_parameters
@@ -21,7 +22,6 @@ from aiida_rewire.transport.shards import Shard, split_grid
 
 LOOSEST_UNITARITY = 0.1
 WEIGHT_TOLERANCE = 1e-6
-MOST_ENERGIES = 10_000
 
 SPINS = {"up": 1, "down": 2}
 """Value of ``iofspin`` by the name of the spin."""
@@ -34,14 +34,7 @@ PARENTS = ("left_lead", "junction", "right_lead", "whole")
 def to_energies(value: Any) -> Any:
     """Make a node of energies: a list, an array, or a range ``{start, stop, step}`` that holds both ends."""
     if isinstance(value, Mapping) and set(value) == {"start", "stop", "step"}:
-        start, stop, step = (float(value[key]) for key in ("start", "stop", "step"))
-        intervals = (stop - start) / step if step else np.nan
-        if not 0 <= intervals < MOST_ENERGIES or abs(intervals - round(intervals)) > 1e-6:
-            raise InvalidInput(
-                "energies", dict(value), "a range whose step divides it", f"at most {MOST_ENERGIES} energies"
-            )
-        # ten decimals: 0.0 is to be zero, not 1e-17
-        value = np.round(np.linspace(start, stop, round(intervals) + 1), 10) + 0.0
+        value = energy_range(value)
     if isinstance(value, np.ndarray):
         value = value.tolist()
     return orm.to_aiida_type(value)
@@ -139,20 +132,20 @@ def _listed(node: orm.KpointsData) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 def validate_energies(node: orm.List | None, _: object) -> str | None:
     """Ask for at least one finite energy, none twice."""
-    energies = node.get_list() if node else []
-    if not energies or not all(isinstance(e, (int, float)) and np.isfinite(e) for e in energies):
-        return str(InvalidInput("energies", energies, "finite numbers, eV from E_F", "0.0 is the Fermi energy"))
-    if len({round(e, 7) for e in energies}) != len(energies):
-        return str(InvalidInput("energies", energies, "free of repetitions", "list each once"))
-    return None
+    return _refused_energies(check_energies, node)
 
 
-def validate_fermi_energy(node: orm.List | None, ports: object) -> str | None:
+def validate_fermi_energy(node: orm.List | None, _: object) -> str | None:
     """Ask for the Fermi energy among the energies: the conductance is the transmission there."""
-    refusal = validate_energies(node, ports)
-    if refusal is None and node is not None and 0.0 not in node.get_list():
-        return str(InvalidInput("energies", node.get_list(), "with 0.0, the Fermi energy, among them", "add it"))
-    return refusal
+    return _refused_energies(check_fermi_energy, node)
+
+
+def _refused_energies(check: Callable[[list[object]], None], node: orm.List | None) -> str | None:
+    try:
+        check([] if node is None else node.get_list())
+    except InvalidInput as error:
+        return str(error)
+    return None
 
 
 def validate_tolerance(node: orm.Float | None, _: object) -> str | None:
