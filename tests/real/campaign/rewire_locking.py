@@ -5,8 +5,8 @@ import time
 
 from aiida import load_profile
 
-from aiida_rewire.database.lock import lock_of
 from aiida_rewire.campaign.outages import passing_errors
+from aiida_rewire.database.lock import lock_of
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ def jobs_on_this_machine(file: Path) -> list[str]:
     return sorted(found)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_paused_campaign_holds_after_the_jobs_that_run_and_goes_on_when_resumed(
     study: Any, tmp_path: Path, lines: Callable[[], list[str]]
 ) -> None:
@@ -84,7 +84,7 @@ def test_killed_chains_end_with_their_jobs_and_are_tried_again_when_granted(
     assert not (tmp_path / "lines").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_failed_is_tried_again_by_itself_and_by_request(study: Any, lines: Callable[[], list[str]]) -> None:
     statuses = {"1V-s1": [400, 401, 402], "2V-s1": [310]}
     one = study("failed", voltages=[1.0, 2.0, 3.0], attempts=2, jobs=1, seconds=0.0, statuses=statuses)
@@ -113,7 +113,7 @@ def test_what_failed_is_tried_again_by_itself_and_by_request(study: Any, lines: 
     assert lines() == [*["1V-s1 1"] * 4, *["2V-s1 1"] * 2, "3V-s1 1"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_of_two_controllers_one_waits_and_takes_over_and_a_daemon_that_is_down_is_waited_for(
     study: Any, campaigns: Any, lines: Callable[[], list[str]]
 ) -> None:
@@ -133,7 +133,7 @@ def test_of_two_controllers_one_waits_and_takes_over_and_a_daemon_that_is_down_i
     assert lines() == [f"{volts}V-s1 1" for volts in (1, 2, 3, 4)]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_controller_that_is_asked_to_stop_leaves_the_chains_alone(study: Any) -> None:
     one = study("stopped", voltages=[1.0], jobs=1, seconds=2.0)
     controller = one.start()
@@ -144,7 +144,7 @@ def test_a_controller_that_is_asked_to_stop_leaves_the_chains_alone(study: Any) 
     one.until(lambda found: found["attempts"]["1V-s1"] == [["finished", 0]])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_a_machine_that_went_down_left_is_taken_up(
     study: Any, campaigns: Any, lines: Callable[[], list[str]]
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.real.campaign.harness import HERE, SIGKILL, Campaigns, check_every_chain_ran_once, killed_at_random
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
+pytestmark = [pytest.mark.real, pytest.mark.nightly]
 
 
 def hold(campaigns: Campaigns, uuid: str) -> "subprocess.Popen[str]":

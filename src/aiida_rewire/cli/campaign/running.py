@@ -134,7 +134,7 @@ def start_detached(group: orm.Group, directory: Path | None, *, interval_s: floa
     DemoFailure
         If it ends at once.
     """
-    from aiida_rewire.campaign.lock import lock_of
+    from aiida_rewire.database.lock import lock_of
 
     log = log_path(group.label)
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
