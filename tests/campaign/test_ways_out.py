@@ -1,0 +1,48 @@
+"""Every exit code of the project's processes has its way out, under the label that the process itself gives it."""
+
+from importlib.metadata import entry_points
+from typing import Any
+
+import pytest
+
+from aiida_rewire.campaign.ways_out import TABLE, exit_code_of, way_out_of
+from aiida_rewire.workflows.functions import snapshots, structures, transmission
+
+PROCESSES = {
+    point.name: point
+    for group in ("aiida.calculations", "aiida.workflows")
+    for point in entry_points(group=group)
+    if point.name.startswith("rewire.")
+}
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+def test_the_table_has_the_exit_codes_of_a_process_and_no_others(name: str) -> None:
+    codes: dict[str, Any] = PROCESSES[name].load().spec().exit_codes
+    assert {status: code.label for status, code in TABLE[name].items()} == {
+        code.status: label for label, code in codes.items()
+    }
+
+
+def test_every_process_and_every_function_that_refuses_stands_in_the_table() -> None:
+    functions = {
+        "assemble_junction": {structures.EXIT_OVERLAP, structures.EXIT_TOO_NARROW},
+        "assemble_junctions": {structures.EXIT_OVERLAP, structures.EXIT_TOO_NARROW},
+        "extract_snapshots": {snapshots.EXIT_BROKEN_DUMP},
+        "merge_shards": {transmission.EXIT_NO_GRID},
+    }
+    assert set(TABLE) == {*PROCESSES, *functions}
+    assert {name: set(TABLE[name]) for name in functions} == functions
+
+
+def test_every_way_out_says_something_in_a_line() -> None:
+    ways = {code.way_out for codes in TABLE.values() for code in codes.values()}
+    assert all(10 < len(way) < 220 and "\n" not in way for way in ways), [way for way in ways if len(way) >= 220]
+
+
+def test_processes_without_an_exit_code_and_strange_codes_have_a_way_out() -> None:
+    assert way_out_of("rewire.lane", "killed", None).startswith("somebody killed it")
+    assert "the last lines say which" in way_out_of("rewire.lane", "excepted", None)
+    assert "no exit code that this release knows" in way_out_of("rewire.md", "failed", 999)
+    assert exit_code_of("somebody.elses", 11).label == "ERROR_MISSING_OUTPUT"
+    assert exit_code_of("rewire.junction", 421).label == "ERROR_SCF_NOT_CONVERGED"
