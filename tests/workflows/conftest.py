@@ -1,9 +1,12 @@
-"""Codes that nothing runs."""
+"""Codes that nothing runs, and lanes of them."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from aiida import orm
+from aiida_pseudo.data.pseudo import UpfData
+from lanes import Lanes
 
 PLUGINS = {"md": "rewire.md", "pw": "rewire.pw", "pp": "rewire.readback", "pwcond": "rewire.pwcond"}
 
@@ -19,3 +22,11 @@ def codes(aiida_profile: Any) -> dict[str, orm.InstalledCode]:
         )
         for label, plugin in PLUGINS.items()
     }
+
+
+@pytest.fixture
+def lanes(
+    codes: Mapping[str, orm.InstalledCode], upf: Callable[..., UpfData], finished_pw: Callable[..., orm.RemoteData]
+) -> Lanes:
+    """Lanes between leads of a lattice constant of their own."""
+    return Lanes(codes, upf, finished_pw)

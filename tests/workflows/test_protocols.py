@@ -46,7 +46,7 @@ def test_a_chain_computes_its_conductances_as_the_transmission_of_the_same_name_
     dynamics = load_protocol(name, {}, workflow="dynamics")
     assert {key: chain[key] for key in dynamics} == dynamics
     assert set(dynamics) == {"tips", "equilibration", "production", "snapshot_interval_ps", "junction", "md"}
-    assert set(chain) == {*transmission, *dynamics, "lanes"}
+    assert set(chain) == {*transmission, *dynamics, "lanes", "one_job", "warm_start", "reuse"}
 
 
 @pytest.mark.parametrize("name", protocol_names("dynamics"))
@@ -112,6 +112,8 @@ def test_k_points_and_energies_are_replaced_as_a_whole(workflow: str, key: str, 
     ("path", "value"),
     [
         ("lanes", 1),
+        ("one_job", False),
+        ("reuse.contacts", False),
         ("tips.gap", 5.0),
         ("production.voltage_v", 2.0),
         ("pwcond.energies", [0.1, 0.0]),
@@ -149,6 +151,8 @@ def test_a_protocol_is_not_changed_by_those_who_loaded_it() -> None:
         ({"pwcond": {"energy": [0.0]}}, "pwcond.energy"),
         ({"pwcond": {"shards": 4}}, "pwcond.shards"),
         ({"readback": {"thickness": 2.0}}, "readback.thickness"),
+        ({"reuse": {"contact": True}}, "reuse.contact"),
+        ({"one_jobs": True}, "one_jobs"),
     ],
 )
 def test_an_unknown_key_is_named_by_its_path(overrides: dict[str, Any], path: str) -> None:
@@ -197,6 +201,11 @@ BAD = [
     ("equilibration.steps", 1010, "a multiple of the production's dump_interval of 50"),
     ("lanes", 0, "lanes = 0"),
     ("lanes", "two", "lanes = "),
+    ("one_job", 1, "one_job = 1: must be true or false"),
+    ("warm_start", "yes", "warm_start = yes: must be true or false"),
+    ("reuse.contacts", None, "reuse.contacts = None: must be true or false"),
+    ("reuse.leads", "no", "reuse.leads = no: must be true or false"),
+    ("reuse.dynamics", 0, "reuse.dynamics = 0: must be true or false"),
     ("snapshot_interval_ps", 0.0, "snapshot_interval_ps = 0 ps"),
     ("snapshot_interval_ps", -0.2, "snapshot_interval_ps = -0.2 ps"),
     ("snapshot_interval_ps", 0.07, "a multiple of the 0.05 ps between frames"),

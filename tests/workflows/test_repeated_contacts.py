@@ -1,7 +1,6 @@
 """A contact that was computed before in the same way is taken over; anything else is computed."""
 
 from collections.abc import Callable, Mapping
-from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +11,7 @@ from aiida.common.links import LinkType
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 from aiida_pseudo.data.pseudo import UpfData
+from contacts import DIMER, GAP, LATTICES, LAYERS, moved, snapshots_of, store
 
 from aiida_rewire.data.conductance import ConductanceData
 from aiida_rewire.junction.lattice import Fcc111
@@ -20,45 +20,7 @@ from aiida_rewire.workflows.functions.structures import assemble_junction
 from aiida_rewire.workflows.protocols import load_protocol
 from aiida_rewire.workflows.snapshot import SnapshotConductanceWorkChain
 
-JUNCTION = {"supercell": 2, "lower_layers": 3, "upper_layers": 2}
-LATTICES = count()
-"""Contacts of one test are not those of another: each has a lattice constant of its own."""
-
-DIMER = np.array([[0.0, 0.0, 2.4], [0.3, 0.0, 5.2]])
-
 Codes = Mapping[str, orm.InstalledCode]
-
-
-def snapshots_of(*contacts: np.ndarray) -> orm.TrajectoryData:
-    """Snapshots of these atoms, with the descriptors that become labels; the first is at 0 ps."""
-    node = orm.TrajectoryData()
-    steps = np.arange(len(contacts)) * 500
-    node.set_trajectory(["Ag"] * len(DIMER), np.array(contacts), stepids=steps, pbc=(False, False, False))
-    number = np.arange(len(contacts))
-    arrays = {
-        "time_ps": steps / 1000,
-        "voltage_v": 2.0 + number,
-        "gap_left": number * 0.0,
-        "bonds": 1 + number,
-        "bottleneck_coordination": np.where(number == 0, np.nan, 2.5),
-        "atoms_in_gap": 2 + number,
-        "filament_atoms": 2 + number,
-        "floating_atoms": number,
-        "clusters": 1 + number,
-    }
-    for name, array in arrays.items():
-        node.set_array(name, array)
-    node.base.attributes.set("stages", ["contact", "growth", "growth"][: len(contacts)])
-    return node
-
-
-def store(inputs: Mapping[str, Any]) -> None:
-    """Store the nodes of a namespace."""
-    for value in inputs.values():
-        if isinstance(value, orm.Data):
-            value.store()
-        elif isinstance(value, Mapping):
-            store(value)
 
 
 class Chains:
@@ -66,10 +28,10 @@ class Chains:
 
     def __init__(self, codes: Codes, upf: Callable[..., UpfData], finished_pw: Any) -> None:
         self.codes, self.upf, self.finished_pw = codes, upf, finished_pw
-        self.lattice = {"lattice_constant": 4.16 + 0.001 * next(LATTICES), **JUNCTION}
+        self.lattice = {"lattice_constant": next(LATTICES), "supercell": 2, **LAYERS}
         spacing = self.lattice["lattice_constant"] / np.sqrt(3)
         # the gap begins a layer behind each apex
-        self.geometry = {"lower_apex": spacing, "upper_apex": 7.6 - spacing}
+        self.geometry = {"lower_apex": spacing, "upper_apex": GAP - spacing}
         self.lead = self.folder()
 
     def folder(self, **changes: Any) -> orm.RemoteData:
@@ -178,13 +140,6 @@ def known(codes: Codes, upf: Callable[..., UpfData], finished_pw: Any) -> Chains
 def chains(codes: Codes, upf: Callable[..., UpfData], finished_pw: Any) -> Chains:
     """Chains of a lattice of their own."""
     return Chains(codes, upf, finished_pw)
-
-
-def moved(distance: float, atom: int = 1) -> np.ndarray:
-    """The dimer with one atom moved along the current by so much, Å; sideways the contact is centred."""
-    contact = DIMER.copy()
-    contact[atom, 2] += distance
-    return contact
 
 
 def test_an_equal_contact_is_taken_over(chains: Chains) -> None:

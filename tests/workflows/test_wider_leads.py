@@ -72,19 +72,18 @@ def test_a_lane_gives_a_snapshot_the_lattice_and_the_lead_of_its_supercell(super
         return orm.WorkChainNode()
 
     lane = SimpleNamespace(
-        ctx=SimpleNamespace(position=1),
-        inputs=AttributeDict(
-            {"indices": [5, 2], "snapshots": snapshots_of([9, 9, supercell]), "lattices": lattices, "leads": leads}
-        ),
+        index=2,
+        label=lambda end: {"call_link_label": f"snapshot_0002{end}"},
+        inputs=AttributeDict({"snapshots": snapshots_of([9, 9, supercell]), "lattices": lattices, "leads": leads}),
         exposed_inputs=lambda _: AttributeDict({"metadata": {}, "geometry": "of the chain"}),
         submit=submit,
     )
-    LaneWorkChain.run_snapshot(lane)
+    LaneWorkChain.submit_steps(lane)
     assert submitted["process"] is SnapshotConductanceWorkChain
     assert submitted["index"].value == 2
     assert submitted["lattice"] is lattices[name]
     assert submitted["left_lead_folder"] is leads[name]
-    assert submitted["metadata"].call_link_label == "snapshot_0002"
+    assert submitted["metadata"].call_link_label == "snapshot_0002_steps"
     assert submitted["geometry"] == "of the chain"
 
 
@@ -99,6 +98,7 @@ def test_a_contact_that_fits_nowhere_ends_with_its_exit_code(atoms: int, superce
             lattice=orm.Dict({**LAYERS, "supercell": supercell}),
         ),
         ctx=SimpleNamespace(),
+        once=lambda function, _, *arguments: function.run_get_node(*arguments)[1],
         out=handed_out.__setitem__,
     )
     code = SnapshotConductanceWorkChain.assemble(chain)

@@ -12,7 +12,7 @@ from aiida_quantumespresso.calculations.functions.create_kpoints_from_distance i
 
 from aiida_rewire.calculations.junction import JunctionCalculation
 from aiida_rewire.data.conductance import ConductanceData
-from aiida_rewire.workflows.failures import FIRST_OWN_EXIT_CODE, FIRST_RECOVERABLE_EXIT_CODE
+from aiida_rewire.workflows.failures import FIRST_OWN_EXIT_CODE, FIRST_RECOVERABLE_EXIT_CODE, why_failed
 from aiida_rewire.workflows.functions.results import snapshot_name
 from aiida_rewire.workflows.functions.structures import (
     ASSEMBLY,
@@ -22,6 +22,7 @@ from aiida_rewire.workflows.functions.structures import (
     lattice_name,
 )
 from aiida_rewire.workflows.functions.transmission import reuse_conductance
+from aiida_rewire.workflows.pausing import HoldsWhilePaused
 from aiida_rewire.workflows.pw import region_parameters
 from aiida_rewire.workflows.repeats import find_repeat, recipe_of_job
 from aiida_rewire.workflows.snapshot import SnapshotConductanceWorkChain
@@ -33,12 +34,12 @@ STEPS = "_steps"
 REUSED = "_reused"
 
 
-class LaneWorkChain(RepeatableSteps, WorkChain):
+class LaneWorkChain(HoldsWhilePaused, RepeatableSteps, WorkChain):
     """Compute the conductances of a block of snapshots in turn: the lane is the throttle.
 
     A snapshot is one job, from pw.x to pwcond.x. Where that job fails in a way that a restart may mend, the snapshot
     is computed in separate jobs, each with restarts of its own. A snapshot that fails ends its own branch; the lane
-    goes on.
+    goes on. It holds before its next snapshot while its campaign is paused.
     """
 
     @classmethod
@@ -74,7 +75,7 @@ class LaneWorkChain(RepeatableSteps, WorkChain):
 
     def assemble(self) -> None:
         """Make all scattering regions of the lane."""
-        self.ctx.position, self.ctx.in_steps, self.ctx.before = 0, False, None
+        self.ctx.position, self.ctx.in_steps, self.ctx.before, self.ctx.refused = 0, False, None, {}
         if self.inputs.one_job:
             node = self.once(
                 assemble_junctions,
@@ -89,6 +90,7 @@ class LaneWorkChain(RepeatableSteps, WorkChain):
             cores = cores_of_machine(self.inputs.scf.pw.metadata.options)
             self.ctx.shards = orm.Int(min(self.inputs.pwcond.max_shards.value, cores)).store().pk
             self.ctx.parameters = []
+        self.hold_if_paused()
 
     def snapshots_left(self) -> bool:
         """Whether snapshots are left."""
@@ -107,7 +109,8 @@ class LaneWorkChain(RepeatableSteps, WorkChain):
         if f"{self.index:04d}" in self.ctx.refused:
             return None
         inputs = self.job_inputs()
-        if self.inputs.reuse_contacts and self.take_over(inputs):
+        # what this step, run before, has submitted may have ended meanwhile, and is no other contact
+        if self.inputs.reuse_contacts and self.child(snapshot_name(self.index)) is None and self.take_over(inputs):
             return None
         return ToContext(snapshot=self.submit(JunctionCalculation, **inputs))
 
@@ -208,27 +211,27 @@ class LaneWorkChain(RepeatableSteps, WorkChain):
         """Hand the conductance out, compute it in separate jobs, or report why there is none."""
         snapshot: orm.ProcessNode | None = self.ctx.snapshot
         name = snapshot_name(self.index)
+        self.ctx.in_steps = isinstance(snapshot, orm.CalcJobNode) and may_be_mended(snapshot)
         if snapshot is None:
-            refused = self.ctx.get("refused", {}).get(f"{self.index:04d}")
+            refused = self.ctx.refused.get(f"{self.index:04d}")
             if refused:
                 self.report(f"{name} has no conductance: {refused[1]}")
         elif snapshot.is_finished_ok:
             self.out(f"conductances.{name}", snapshot.outputs.conductance)
             if isinstance(snapshot, orm.CalcJobNode):
                 self.ctx.before = snapshot.pk
-        elif isinstance(snapshot, orm.CalcJobNode) and may_be_mended(snapshot):
-            self.report(f"{name}, in separate jobs: {snapshot.exit_message or snapshot.process_state}")
-            self.ctx.in_steps = True
-            return
         else:
-            self.report(f"{name} has no conductance: {snapshot.exit_message or snapshot.process_state}")
-        self.ctx.in_steps = False
-        self.ctx.position += 1
+            outcome = ", in separate jobs" if self.ctx.in_steps else " has no conductance"
+            self.report(f"{name}{outcome}: {why_failed(snapshot)}")
+        if not self.ctx.in_steps:
+            self.ctx.position += 1
+        if self.snapshots_left():
+            self.hold_if_paused()
 
 
 def may_be_mended(job: orm.CalcJobNode) -> bool:
     """Whether restarts, other numerics or a second try may give what a job did not; never what somebody killed."""
-    if job.is_killed:
+    if job.is_killed or job.is_finished_ok:
         return False
     if job.is_excepted:
         return True

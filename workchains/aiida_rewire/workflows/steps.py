@@ -35,17 +35,15 @@ class RepeatableSteps:
 
     def child(self, label: str) -> orm.ProcessNode | None:
         """Return the child of this call link label, if one was started that a worker can go on with."""
+        return next((child for child in self.children(label) if not is_stillborn(child)), None)
+
+    def children(self, label: str) -> list[orm.ProcessNode]:
+        """Return all that were started under a call link label, the oldest first."""
         if not label:
-            return None
+            return []
         node: orm.WorkChainNode = self.node  # type: ignore[attr-defined]
         links = node.base.links.get_outgoing(link_type=CALLS, link_label_filter=label).all()
-        children = [link.node for link in links]
-        for child in children:
-            if child.process_state == ProcessState.CREATED and not child.base.attributes.get(CHECKPOINT, None):
-                # stored, and killed before anything else: nobody will ever run it
-                continue
-            return child
-        return None
+        return sorted((link.node for link in links), key=lambda child: int(child.pk))
 
     def once(self, function: Callable[..., Any], label: str, *args: Any, **kwargs: Any) -> orm.ProcessNode:
         """Run a calculation function under a call link label, or return its node if it has run before.
@@ -64,9 +62,15 @@ class RepeatableSteps:
         ProcessNode
             With the outputs.
         """
-        child = self.child(label)
-        if child is not None and child.is_finished:
-            return child
+        for child in self.children(label):
+            if child.is_finished:
+                return child
         runner: Any = function
         node: orm.ProcessNode = runner.run_get_node(*args, **kwargs, metadata={"call_link_label": label})[1]
         return node
+
+
+def is_stillborn(process: orm.ProcessNode) -> bool:
+    """Whether a process was stored, and whoever made it killed before anybody could run it."""
+    unborn = process.process_state in (None, ProcessState.CREATED)
+    return unborn and not process.base.attributes.get(CHECKPOINT, None)
