@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +122,7 @@ def replaying_codes(real: dict[str, Any], record: Path) -> dict[str, Any]:
 def trivial_jobs(count: int) -> float:
     """Return the seconds that a trivial CalcJob costs, so many at a time as there are lanes."""
     from aiida import orm
-    from aiida.engine import submit
+    from aiida.engine import submit  # noqa: TID251
     from aiida.plugins import CalculationFactory
 
     add = CalculationFactory("core.arithmetic.add")
@@ -169,7 +170,7 @@ def seconds_per_hundred(chain: orm.WorkChainNode) -> list[float]:
     query.append(DataFactory("rewire.conductance"), with_incoming="chain", project="ctime")
     times = sorted(query.all(flat=True))
     marks = [times[0], *times[99::100]]
-    return [(b - a).total_seconds() for a, b in zip(marks, marks[1:], strict=False)]
+    return [(later - sooner).total_seconds() for sooner, later in pairwise(marks)]
 
 
 def seconds_of_lanes(chain: orm.WorkChainNode) -> float:
@@ -184,6 +185,8 @@ def measure(folder: Path, snapshots: int) -> None:
     home = Home.at(folder / ".rewire")
     home.enter()
     home.open_profile()
+    # jobs that are taken from the cache cost nothing like those that run
+    home.verdi("--profile", PROFILE, "config", "set", "caching.default_enabled", "false")
     codes = ingredients.load_codes(ingredients.find_programs())
     home.verdi("--profile", PROFILE, "daemon", "start", str(WORKERS))
     memory = Memory(home)
@@ -239,7 +242,7 @@ def lead_record(chain: orm.WorkChainNode, folder: Path) -> Path:
 def switch_on_lead(code: Any, lead: Path) -> None:
     """Let the scripts of pw.x and pp.x put the lead's files in place where they run for the lead."""
     record = Path(str(code.filepath_executable)).parent
-    is_lead = f"$(sed -n 's/^ *nat = *//p' {{}} 2>/dev/null)"
+    is_lead = "$(sed -n 's/^ *nat = *//p' {} 2>/dev/null)"
     atoms = (lead / "data-file-schema.xml").read_text().split('nat="')[1].split('"')[0]
     for name, test in (
         ("pw.x", f'[ "{is_lead.format("aiida.in")}" = {atoms} ]'),
