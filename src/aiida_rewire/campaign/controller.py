@@ -32,7 +32,13 @@ from aiida_rewire.campaign.outages import (
     what_is_away,
 )
 from aiida_rewire.campaign.outcomes import Outcome, Standing
-from aiida_rewire.campaign.workers import on_postgresql, renew_workers, start_stopped_workers
+from aiida_rewire.campaign.workers import (
+    START_S,
+    broker_began,
+    on_postgresql,
+    renew_workers,
+    start_stopped_workers,
+)
 from aiida_rewire.database.lock import ControllerLock, lock_of
 
 if TYPE_CHECKING:
@@ -83,6 +89,7 @@ class Controller:
         self._stop = stop or threading.Event()
         self._lock: ControllerLock = lock_of(group.uuid)
         self._mark = broker_mark()
+        self._known_broker = ""
         self._last_members = -MEMBERS_EVERY_S
         self._cut_at: float | None = None
         self._outcomes: dict[str, tuple[Outcome, int]] | None = None
@@ -103,8 +110,7 @@ class Controller:
                 if not self._lock.is_held():
                     self._wait_for_lock()
                     continue
-                if self._cut_at is not None:
-                    self._renew_workers(self._cut_at)
+                self._renew_workers()
                 decision = self.look_and_act()
                 if away:
                     self._say("it answers again")
@@ -126,12 +132,19 @@ class Controller:
         self._say("stopped; chains that were started go on")
         return 1
 
-    def _renew_workers(self, cut_at: float) -> None:
-        """See to it that the daemon's workers do not outlive the connections that they lost as we lost ours."""
-        begin_anew()
-        if on_postgresql() and daemon_slots() is not None:
-            renew_workers(cut_at, self._say)
-        self._cut_at = None
+    def _renew_workers(self) -> None:
+        """See to it that the daemon's workers do not outlive their database, or their broker."""
+        if self._cut_at is not None:
+            begin_anew()
+            if on_postgresql() and daemon_slots() is not None:
+                renew_workers(self._cut_at, self._say)
+            self._cut_at = None
+        mark = broker_mark()
+        if mark != self._known_broker:
+            began = broker_began()
+            if began is not None and daemon_slots() is not None:
+                renew_workers(began - START_S, self._say, what="broker")
+            self._known_broker = mark
 
     def look_and_act(self) -> Decision:
         """Look once, decide, and do what was decided.

@@ -1,8 +1,8 @@
-"""Workers of the daemon that outlived their database: their sessions are of no use any more.
+"""Workers of the daemon that outlived their database, or the daemon's own broker: they are of no use any more.
 
 A worker whose connection to PostgreSQL was cut goes on, fails at whatever it does next, and lets go of the tasks of
-its processes, which nobody takes up then. While no worker runs the broker shows all tasks there are, so that those
-that are lacking can be told, and sent again.
+its processes, which nobody takes up then. One whose ZeroMQ broker was started again still talks to the old one. While
+no worker runs the broker shows all tasks there are, so that those that are lacking can be told, and sent again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from aiida_rewire.campaign.attempts import TERMINAL
-from aiida_rewire.campaign.outages import begin_anew, reset_broker
+from aiida_rewire.campaign.outages import begin_anew, broker_mark, reset_broker
 from aiida_rewire.campaign.processes import CHECKPOINT_KEY
 from aiida_rewire.campaign.tasks import send_task, tasks_in_queue
 from aiida_rewire.database.lock import lock_of
@@ -21,6 +21,9 @@ from aiida_rewire.database.lock import lock_of
 LOCK = "workers"
 CIRCUS_TIMEOUT_S = 90
 OTHERS_S = 300.0
+START_S = 60.0
+"""Within so long after each other broker and workers of a daemon that starts belong together, s."""
+
 SETTLE_S = 2.0
 """Time in which the broker takes the tasks back of workers that ended, s."""
 
@@ -42,8 +45,8 @@ def workers_older_than(began: float) -> bool:
     return any(float(worker.get("create_time", began)) < began for worker in workers)
 
 
-def renew_workers(began: float, say: Callable[[str], None]) -> None:
-    """Start workers anew that are older than an outage of the database, and send all tasks again that were lost.
+def renew_workers(began: float, say: Callable[[str], None], *, what: str = "database") -> None:
+    """Start workers anew that are older than an outage of what they need, and send all tasks again that were lost.
 
     Of several controllers one does it, for all processes of the profile; the others see that the workers are young.
 
@@ -53,6 +56,8 @@ def renew_workers(began: float, say: Callable[[str], None]) -> None:
         When the outage began, s since the epoch.
     say
         Takes a line for what happens.
+    what
+        They lost.
 
     Raises
     ------
@@ -64,7 +69,7 @@ def renew_workers(began: float, say: Callable[[str], None]) -> None:
     with mending():
         if not workers_older_than(began):
             return
-        say("the workers of the daemon lost their database: they are started anew")
+        say(f"the workers of the daemon lost their {what}: they are started anew")
         ask_circus("stop")
         try:
             lost = [pk for pk in lost_ones() if send_task(pk)]
@@ -72,6 +77,19 @@ def renew_workers(began: float, say: Callable[[str], None]) -> None:
             ask_circus("start")
     if lost:
         say(f"{len(lost)} processes had no task any more: they were sent again")
+
+
+def broker_began() -> float | None:
+    """Return when the broker that the daemon supervises was started, s since the epoch; None if it has another."""
+    import psutil
+
+    words = broker_mark().partition("|")[0].split()
+    if not words:
+        return None
+    try:
+        return float(psutil.Process(int(words[-1])).create_time())
+    except (psutil.Error, ValueError):
+        return None
 
 
 def start_stopped_workers(say: Callable[[str], None]) -> None:

@@ -29,6 +29,7 @@ def test_a_paused_campaign_holds_after_the_jobs_that_run_and_goes_on_when_resume
 ) -> None:
     one = study("paused", voltages=[1.0, 2.0, 3.0], active_chains=2, jobs=2, seconds=3.0)
     controller = one.start()
+    controller.wait_for("2V-s1: attempt 1 submitted")
     one.until(lambda found: len([job for *_, job in found["living"] if job]) == 2)
     asked = one.ask("pause")
     assert (asked["paused"], asked["answer"]["left"]) == (True, 6)
@@ -163,3 +164,19 @@ def test_what_a_machine_that_went_down_left_is_taken_up(
     assert {chain: those[-1] for chain, those in found["attempts"].items()} == {
         f"{volts}V-s1": ["finished", 0] for volts in (1, 2, 3, 4)
     }
+
+
+@pytest.mark.nightly
+def test_workers_whose_broker_was_killed_are_started_anew(
+    study: Any, campaigns: Any, lines: Callable[[], list[str]]
+) -> None:
+    one = study("broker", voltages=[1.0, 2.0, 3.0], active_chains=2, attempts=3, jobs=2, seconds=6.0)
+    controller = one.start()
+    controller.wait_for("2V-s1: attempt 1 submitted")
+    one.until(lambda found: len([job for *_, job in found["living"] if job]) == 2)
+    brokers = [found for found in campaigns.profile.daemon_processes() if "broker" in found.cmdline()]
+    assert len(brokers) == 1
+    brokers[0].kill()
+    assert controller.status() == 0
+    assert "the workers of the daemon lost their broker: they are started anew" in controller.said
+    assert lines() == [f"{volts}V-s1 {job}" for volts in (1, 2, 3) for job in (1, 2)]
