@@ -54,6 +54,10 @@ def conductance(pk: int, time_ps: float, transmission: float = 1.0, minute: floa
     return Conductance(pk, time_ps, transmission, False, at(minute))
 
 
+def segment(part: int, first: int | None, last: int | None, seconds: float, cached: bool) -> Segment:
+    return Segment(100 + part, part, "finished", 0, first, last, seconds, cached)
+
+
 def alive(pk: int, plugin: str, state: str = "waiting", **more: Any) -> Alive:
     values = {"chain": "2V-s1", "label": "", "status": None, "scheduler": None}
     return Alive(pk=pk, plugin=plugin, state=state, is_job=plugin.startswith("rewire.j"), **{**values, **more})
@@ -268,8 +272,8 @@ def test_dynamics_count_from_their_last_checkpoint_and_from_the_attempt_that_too
         part(21, "equilibration", attempt=20),
     ]
     segments = {
-        11: [Segment(11, 0, 1000, 60.0, False)],
-        12: [Segment(12, 0, 500, 60.0, False), Segment(12, None, None, 5.0, False)],
+        11: [segment(11, 0, 1000, 60.0, False)],
+        12: [segment(12, 0, 500, 60.0, False), segment(12, None, None, 5.0, False)],
     }
     attempts = [attempt(10, "failed", 311), attempt(20)]
     census = Census({"2V-s1": attempts[:1]}, {"2V-s1": parts[:2]}, {}, segments=segments)
@@ -298,8 +302,8 @@ def test_time_left_at_the_pace_so_far() -> None:
     }
     # 1 ps and 1.8 ps in 280 s: 100 s a ps; the job from the cache tells nothing
     segments = {
-        11: [Segment(11, 0, 1000, 80.0, False)],
-        12: [Segment(12, 0, 900, 0.1, True), Segment(12, 900, 1800, 110.0, False)],
+        11: [segment(11, 0, 1000, 80.0, False)],
+        12: [segment(12, 0, 900, 0.1, True), segment(12, 900, 1800, 110.0, False)],
     }
     # four conductances in 20 minutes from the first lane on: 300 s each
     found = {index: conductance(40 + index, 0.2 * index, minute=30 + 5 * (index + 1)) for index in range(4)}

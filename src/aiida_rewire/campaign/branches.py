@@ -7,7 +7,7 @@ assemble, from what lives to what it called.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from aiida_rewire.campaign.attempts import TERMINAL, state_of
@@ -23,8 +23,10 @@ class Segment:
 
     Attributes
     ----------
-    part
-        PK of the work chain above it.
+    pk, part
+        Of its node, and of the work chain above it.
+    state, exit_status
+        How it ended, in the words of `aiida_rewire.campaign.attempts.Attempt`.
     first_step, last_step
         From where to which checkpoint it came; None of one without results.
     seconds
@@ -33,7 +35,10 @@ class Segment:
         Whether it was taken from the cache.
     """
 
+    pk: int
     part: int
+    state: str
+    exit_status: int | None
     first_step: int | None
     last_step: int | None
     seconds: float
@@ -76,7 +81,8 @@ def segments_of(tables: Tables, parts: Iterable[int]) -> dict[int, list[Segment]
     job, made, results = nodes.alias("job"), links.alias("made"), nodes.alias("results")
     statement = (
         select(
-            *(links.c.input_id, job.c.ctime, job.c.mtime, tables.extra_text(CACHED_FROM, job)),
+            *(job.c.id, links.c.input_id, job.c.ctime, job.c.mtime, tables.extra_text(CACHED_FROM, job)),
+            *(tables.attribute(name, job) for name in ("process_state", "exit_status")),
             *(tables.attribute(name, results) for name in ("first_step", "last_step")),
         )
         .join(job, links.c.output_id == job.c.id)
@@ -90,9 +96,21 @@ def segments_of(tables: Tables, parts: Iterable[int]) -> dict[int, list[Segment]
         .order_by(job.c.id)
     )
     found: dict[int, list[Segment]] = defaultdict(list)
-    for part, began, ended, cached, first, last in tables.rows_of(statement, links.c.input_id, parts):
-        seconds = (ended - began).total_seconds()
-        found[part].append(Segment(part, whole(first), whole(last), seconds, cached is not None))
+    for pk, part, began, ended, cached, state, status, first, last in tables.rows_of(
+        statement, links.c.input_id, parts
+    ):
+        found[part].append(
+            Segment(
+                pk=pk,
+                part=part,
+                state=state_of(state, whole(status), paused=False),
+                exit_status=whole(status),
+                first_step=whole(first),
+                last_step=whole(last),
+                seconds=(ended - began).total_seconds(),
+                cached=cached is not None,
+            )
+        )
     return found
 
 
@@ -132,6 +150,39 @@ def refused_in(tables: Tables, lanes: Iterable[int]) -> dict[int, dict[int, tupl
         for index, (status, reason) in reasons.items():
             found[lane][int(index)] = (int(status), str(reason))
     return found
+
+
+def failed_below(tables: Tables, roots: Collection[int]) -> dict[int, int]:
+    """Return the deepest failed process below each of these failed ones: the last of those that each called.
+
+    Parameters
+    ----------
+    roots
+        PKs; one below which nothing failed stands for itself.
+    """
+    from sqlalchemy import func, or_, select
+
+    nodes, links, attribute = tables.nodes, tables.links, tables.attribute
+    child = nodes.alias("child")
+    top = select(nodes.c.id, nodes.c.id.label("parent")).where(nodes.c.id.in_(sorted(roots))).cte(recursive=True)
+    state, status = attribute("process_state", child), child.c.attributes["exit_status"].as_integer()
+    calls = top.union(
+        select(child.c.id, top.c.id)
+        .join(links, links.c.output_id == child.c.id)
+        .join(top, top.c.id == links.c.input_id)
+        .where(links.c.type.in_(CALLS), or_(state.in_(TERMINAL[1:]), func.coalesce(status, 0) != 0))
+    )
+    last: dict[int, int] = {}
+    for pk, parent in tables.rows(select(calls.c.id, calls.c.parent)):
+        if pk != parent:
+            last[parent] = max(pk, last.get(parent, 0))
+    deepest = {}
+    for root in roots:
+        below = root
+        while below in last:
+            below = last[below]
+        deepest[root] = below
+    return deepest
 
 
 def alive_below(tables: Tables, roots: Mapping[int, str]) -> list[Alive]:

@@ -29,7 +29,8 @@ STARTED = "see whether the code starts at all on that machine (`verdi code test`
 SMALLER_STEP = f"a shorter md.timestep_fs, a lower voltage or temperature, {OTHER}"
 LAYERS = f"more flat layers (overrides.junction.lower_layers, upper_layers) {OTHER}"
 PARENTS = "the files of its SCF are gone or damaged: `campaign retry` computes the lead again where it is missing"
-NUMERICS = "other numerics are tried by themselves; if those failed too: a larger ewind, a smaller epsproj in overrides.pwcond"
+BASIS = "a larger ewind, a smaller epsproj in overrides.pwcond.parameters"
+NUMERICS = f"other numerics are tried by themselves; if those failed too: {BASIS} {OTHER}"
 GEOMETRY = "lead and junction are not those that this project builds, or changed in between: tell the developers"
 RELAXATION = "only runs that move atoms end like that: leave `calculation` out of the overrides"
 OF_DIAGONALISATION = f"another `diagonalization` or more bands (overrides.scf.parameters) {OTHER}; {RETRY} once"
@@ -69,7 +70,7 @@ LAYOUT: Codes = {
         "ERROR_INPUT_FILE", f"keys of overrides.pwcond.parameters that this pwcond.x does not know, {OTHER}"
     ),
     330: ExitCode("ERROR_UNITARITY", LAYERS),
-    331: ExitCode("ERROR_TOO_MUCH_TRANSMISSION", f"a larger ewind, a smaller epsproj in overrides.pwcond; or {LAYERS}"),
+    331: ExitCode("ERROR_TOO_MUCH_TRANSMISSION", f"{BASIS}; or {LAYERS}"),
     332: ExitCode("ERROR_NOT_FINITE", f"{RETRY}; if it comes again: {LAYERS}"),
     333: ExitCode("ERROR_INCONSISTENT", f"its output contradicts itself: see whether it is cut off; {RETRY}"),
     334: ExitCode("ERROR_MISSING", f"its output lacks points: {SCRATCH}"),
