@@ -52,6 +52,19 @@ def validate_shards(node: orm.Int | None, _: object) -> str | None:
     return None
 
 
+ON_ONE_COMPUTER = ("code", "pp_code", "pwcond_code", "left_lead", "density_folder")
+
+
+def validate_inputs(inputs: dict[str, Any], _: object) -> str | None:
+    """Ask for programs and folders of one computer."""
+    given = {name: inputs[name].computer for name in ON_ONE_COMPUTER if name in inputs}
+    computers = {name: computer for name, computer in given.items() if computer is not None}
+    if len({computer.pk for computer in computers.values()}) > 1:
+        found = ", ".join(f"{name} on {computer.label}" for name, computer in computers.items())
+        return str(InvalidInput("programs and folders", found, "of one computer", "run the lead's SCF there"))
+    return None
+
+
 class JunctionCalculation(CalcJob):
     """From the structure of a junction to its conductance: pw.x, pp.x and pwcond.x in one job.
 
@@ -113,6 +126,7 @@ class JunctionCalculation(CalcJob):
             required=False,
             help="Folder of an SCF in the same cell from whose density this one starts.",
         )
+        spec.inputs.validator = validate_inputs
         spec.output("conductance", valid_type=ConductanceData, help="The conductance that passed every gate.")
         spec.output(
             "results",
@@ -181,7 +195,7 @@ class JunctionCalculation(CalcJob):
         code.stdout_name = self.FILENAME_OUTPUT
         job.codes_info = [code]
         # a program that fails ends the job; what is printed is in the file at once
-        job.prepend_text = "\n".join([*self.preambles(), "set -e", "export GFORTRAN_UNBUFFERED_PRECONNECTED=y"])
+        job.prepend_text = "set -e\nexport GFORTRAN_UNBUFFERED_PRECONNECTED=y"
         job.append_text = "\n".join(self.lines_after_scf(len(grid.shards)))
         plots = ReadbackCalculation.PLOTS
         job.retrieve_list = [
@@ -195,11 +209,6 @@ class JunctionCalculation(CalcJob):
             *(ReadbackCalculation.grid_name(plot) for plot in plots),
         ]
         return job
-
-    def preambles(self) -> list[str]:
-        """Return what pp.x and pwcond.x want done before them and pw.x, whose own AiiDA writes, does not."""
-        texts = [self.inputs[name].prepend_text for name in ("pp_code", "pwcond_code")]
-        return list(dict.fromkeys(text for text in texts if text and text != self.inputs.code.prepend_text))
 
     def write_pw_input(self, folder: Folder) -> list[tuple[str, str, str]]:
         """Write the input of pw.x, to fifteen decimals, and return the pseudopotentials to copy."""
