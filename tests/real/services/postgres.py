@@ -20,8 +20,7 @@ from tests.real.services.program import (
     write_secret,
 )
 
-PROGRAMS = "/usr/lib/postgresql/15/bin"
-PACKAGE = "postgresql-15"
+PACKAGE = "postgresql"
 SUPERUSER = "postgres"
 
 # what is lost when the machine goes down may be lost in tests; what is lost by kill -9 may not, and is not
@@ -33,6 +32,13 @@ SETTINGS = {
     "listen_addresses": LOOPBACK,
     "password_encryption": "scram-sha-256",
 }
+
+
+def find_server_program(name: str) -> str:
+    """Return the path of a program of the newest PostgreSQL; Debian keeps those of the server off the path."""
+    folders = Path("/usr/lib/postgresql").glob("*/bin")
+    newest = sorted(folders, key=lambda folder: float(folder.parent.name), reverse=True)
+    return find_program(name, *map(str, newest), package=PACKAGE)
 
 
 class Postgres:
@@ -53,7 +59,7 @@ class Postgres:
         settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         self._server = Program(
             [
-                find_program("postgres", PROGRAMS, package=PACKAGE),
+                find_server_program("postgres"),
                 *("-D", str(folder / "data"), "-p", str(self.port), "-k", str(folder)),
                 *settings,
             ],
@@ -80,7 +86,7 @@ class Postgres:
         write_secret(self.password_file, secrets.token_urlsafe(24), self._user)
         done = subprocess.run(
             [
-                find_program("initdb", PROGRAMS, package=PACKAGE),
+                find_server_program("initdb"),
                 *("-D", str(self.folder / "data"), "-U", SUPERUSER, "--auth=scram-sha-256", "--no-sync"),
                 *(f"--pwfile={self.password_file}", "--encoding=UTF8", "--locale=C.UTF-8"),
             ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,10 +14,11 @@ from typing import Any
 
 import psutil
 from tests.real.services.postgres import Postgres
-from tests.real.services.program import LOOPBACK, ServiceFailure, await_that
+from tests.real.services.program import LOOPBACK, Program, ServiceFailure, await_that
 from tests.real.services.rabbitmq import RabbitMQ
 
 NAME = "services"
+ROOT = Path(__file__).parents[3]
 DAEMON_TIMEOUT_S = 60
 
 COMPUTER = """
@@ -55,6 +57,7 @@ class Profile:
 
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    _keeper: Program | None = field(default=None, init=False, repr=False)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -152,19 +155,33 @@ class Profile:
         return done.output
 
     def start_daemon(self, workers: int = 1) -> None:
-        """Start the daemon; it is ready when its workers are."""
+        """Start the daemon; it is ready when its workers are, and killed if this process dies."""
+        if self._keeper is None:
+            self._keeper = Program(
+                [sys.executable, "-m", "tests.real.services.keeper", str(self.folder)],
+                folder=ROOT,
+                log=self.folder / "keeper.log",
+            )
+            self._keeper.start(lambda: True)
         self.verdi("daemon", "start", "--timeout", str(DAEMON_TIMEOUT_S), str(workers))
         await_that(lambda: len(self.workers()) == workers, "all workers of the daemon run", DAEMON_TIMEOUT_S)
 
     def stop_daemon(self) -> None:
         """Stop the daemon and whatever is left of it."""
         done = self.command(sys.executable, "-W", "ignore", "-m", "aiida", "daemon", "stop")
-        left = self.daemon_processes()
         if done.status == 0:
-            _, left = psutil.wait_procs(left, timeout=DAEMON_TIMEOUT_S)
-        for process in left:
-            process.kill()
-        psutil.wait_procs(left, timeout=10)
+            psutil.wait_procs(self.daemon_processes(), timeout=DAEMON_TIMEOUT_S)
+        self.kill_daemon()
+        if self._keeper is not None:
+            self._keeper.kill()
+            self._keeper = None
+
+    def kill_daemon(self) -> None:
+        """Kill all that runs of the daemon: first what would start the others anew."""
+        for process in self.daemon_processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(self.daemon_processes(), timeout=10)
 
     def daemon_processes(self) -> list[psutil.Process]:
         """Return all that runs of the daemon: circus and its statistics, the workers, the embedded broker."""

@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import psutil
+from tests.real.services.accounting import Accounting
 from tests.real.services.program import (
     LOOPBACK,
     Program,
@@ -27,6 +28,7 @@ from tests.real.services.program import (
 PACKAGE = "slurm-wlm"
 PARTITION = "test"
 JOBS_TIMEOUT_S = 15.0
+NO_ACCOUNTING = "AccountingStorageType=accounting_storage/none"
 
 CONFIGURATION = """\
 ClusterName=rewire
@@ -75,7 +77,7 @@ class Slurm:
     cores
         Cores of a node as the scheduler counts them, whatever the host has.
     accounting
-        What configures the storage of accounting; by default there is none.
+        Whether what jobs used is kept, for `sacct`; takes some seconds more to start.
     """
 
     def __init__(
@@ -84,13 +86,13 @@ class Slurm:
         *,
         nodes: int = 2,
         cores: int = 2,
-        accounting: str = "AccountingStorageType=accounting_storage/none",
+        accounting: bool = False,
     ) -> None:
         self.folder = folder
         self.names = [f"n{number}" for number in range(1, nodes + 1)]
         self.port, *self._node_ports = free_ports(1 + nodes)
         self._cores = cores
-        self._accounting = accounting
+        self._accounting = Accounting(folder / "accounting", folder / "munge" / "socket") if accounting else None
         self._munge_user = account("munge")
         self._munged = Program(
             [
@@ -144,7 +146,7 @@ class Slurm:
                 port=self.port,
                 user=psutil.Process().username(),
                 folder=self.folder,
-                accounting=self._accounting,
+                accounting=NO_ACCOUNTING if self._accounting is None else self._accounting.lines,
                 nodes=f"n[1-{len(self.names)}]",
                 node_ports=f"[{self._node_ports[0]}-{self._node_ports[-1]}]",
                 cores=self._cores,
@@ -152,6 +154,8 @@ class Slurm:
             )
         )
         self._munged.start((munge / "socket").exists)
+        if self._accounting is not None:
+            self._accounting.start()
         self.start_controller()
         for daemon, port in zip(self._daemons, self._node_ports, strict=True):
             daemon.start(functools.partial(answers, port))
@@ -220,6 +224,8 @@ class Slurm:
         for daemon in self._daemons:
             daemon.stop()
         self.kill_jobs()
+        if self._accounting is not None:
+            self._accounting.stop()
         self._munged.stop()
 
     def kill_jobs(self) -> None:

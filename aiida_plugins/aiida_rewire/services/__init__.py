@@ -1,0 +1,1 @@
+"""How AiiDA reaches PostgreSQL and RabbitMQ such that a restart of either loses nothing and doubles nothing."""

@@ -1,0 +1,51 @@
+"""`aiida-rewire harden`: a profile whose PostgreSQL and RabbitMQ may be restarted while its daemon runs."""
+
+from __future__ import annotations
+
+import click
+
+from aiida_rewire.cli.home import DemoFailure
+
+STORAGES = {"core.psql_dos": "rewire.psql_dos"}
+BROKERS = {"core.rabbitmq": "rewire.rabbitmq"}
+
+
+@click.command("harden")
+@click.option("-p", "--profile", "name", metavar="NAME", help="AiiDA profile; the default one by default.")
+@click.option("--undo", is_flag=True, help="Back to AiiDA's own ways, for instance before this package is removed.")
+def harden_command(name: str | None, undo: bool) -> None:
+    """Let the workers of a profile survive restarts of PostgreSQL and RabbitMQ.
+
+    By AiiDA's own ways a worker whose database was restarted fails for ever after, and one whose RabbitMQ was
+    restarted goes on with processes that another worker runs as well. The data stay where they are; only how they are
+    reached changes. Programs that have the profile open go on as before until they are started again.
+    """
+    from aiida.common.exceptions import ConfigurationError
+    from aiida.manage import get_manager
+    from aiida.manage.configuration import get_config
+
+    config = get_config()
+    try:
+        profile = get_manager().load_profile(name)
+    except ConfigurationError as error:
+        raise DemoFailure(
+            f"profile = {name or 'the default one'}: {error}; `verdi profile list` shows them"
+        ) from error
+    storage, broker = (
+        {ours: theirs for theirs, ours in ways.items()} if undo else ways for ways in (STORAGES, BROKERS)
+    )
+    new_storage, new_broker = storage.get(profile.storage_backend), broker.get(profile.process_control_backend)
+    if new_storage is None and new_broker is None:
+        click.echo(f"{profile.name}: {profile.storage_backend}, {profile.process_control_backend}; nothing to change")
+        return
+    if get_manager().get_daemon_client().is_daemon_running:
+        raise DemoFailure(
+            f"profile = {profile.name}: its daemon runs; `verdi daemon stop` first, and start it again after"
+        )
+    if new_storage is not None:
+        profile.set_storage(new_storage, profile.storage_config)
+    if new_broker is not None:
+        profile.set_process_controller(new_broker, profile.process_control_config)
+    config.update_profile(profile)
+    config.store()
+    click.echo(f"{profile.name}: {profile.storage_backend}, {profile.process_control_backend}")

@@ -1,0 +1,179 @@
+"""PostgreSQL and RabbitMQ restarted below workers that are busy: nothing is lost, and nothing runs twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.real.campaign.harness import HERE, with_bash
+from tests.real.services.postgres import Postgres
+from tests.real.services.profile import NAME, Profile
+from tests.real.services.rabbitmq import RabbitMQ
+
+pytestmark = [pytest.mark.real, pytest.mark.nightly]
+
+CHAINS, JOBS = 6, 4
+PATIENCE_S = 240
+
+Process = tuple[int, str, str, int]
+"""PK, class, state and exit status."""
+
+SUBMIT = """
+import json, sys
+from aiida import load_profile
+load_profile()
+from aiida.engine import submit
+from rewire_stand_in import StandInChain
+chains, jobs, file = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+common = {"file": file, "seconds": 1.0, "jobs": jobs, "labels": {}, "status": 0}
+print(json.dumps([submit(StandInChain, line=f"chain-{number}", **common).pk for number in range(chains)]))
+"""
+
+LOOK = """
+import json, sys
+from aiida import load_profile, orm
+load_profile()
+found = []
+for pk in json.loads(sys.argv[1]):
+    top = orm.load_node(pk)
+    for node in [top, *top.called_descendants]:
+        state = node.process_state.value if node.process_state else "stillborn"
+        found.append([node.pk, node.process_label, state, node.exit_status])
+print(json.dumps(found))
+"""
+
+KEPT = """
+import sys
+from aiida import load_profile, orm
+load_profile()
+number = orm.Int(3).store()
+number.base.extras.set("before", 1)
+process = orm.WorkChainNode()
+process.store()
+for turn in range(int(sys.argv[1])):
+    # the session is left in a transaction that has read, as AiiDA leaves it
+    assert number.base.extras.get("before") == 1
+    print("restart", flush=True)
+    sys.stdin.readline()
+    process.set_process_status(f"turn {turn}")
+    assert process.process_status == f"turn {turn}"
+    assert orm.load_node(number.pk).value == 3
+    assert len(orm.QueryBuilder().append(orm.Int).all()) == turn + 1
+    orm.Int(turn).store()
+print("done", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def hardened(services_folder: Path, postgres: Postgres, rabbitmq: RabbitMQ) -> Iterator[Profile]:
+    """Profile that `aiida-rewire harden` has changed; the daemon runs."""
+    path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
+    profile = Profile(services_folder / "hardened", {"PYTHONPATH": path})
+    try:
+        profile.create(postgres, rabbitmq, "hardened")
+        with_bash(profile)
+        done = profile.command(sys.executable, "-m", "aiida_rewire.cli", "harden")
+        assert (done.status, done.output) == (0, f"{NAME}: rewire.psql_dos, rewire.rabbitmq\n"), done.errors
+        profile.start_daemon(2)
+        yield profile
+    finally:
+        profile.stop_daemon()
+
+
+def test_nodes_in_memory_stay_valid_when_the_database_is_restarted(hardened: Profile, postgres: Postgres) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", KEPT, "3"],
+        env=hardened.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        said = []
+        while line := program.stdout.readline().strip():
+            said.append(line)
+            if line == "restart":
+                postgres.restart()
+                print(file=program.stdin, flush=True)
+    assert said == ["restart", "restart", "restart", "done"]
+
+
+def run_with(profile: Profile, file: Path, trouble: Callable[[], None]) -> list[Process]:
+    """Run chains, make trouble when their jobs are under way, and return the processes that came of it."""
+    pks = profile.python(SUBMIT, str(CHAINS), str(JOBS), str(file)).splitlines()[-1]
+    until(lambda: file.exists() and len(lines(file)) >= CHAINS // 2, "the first jobs end")
+    trouble()
+    found: list[Process] = []
+
+    def ended() -> bool:
+        found[:] = json.loads(profile.python(LOOK, pks).splitlines()[-1])
+        tops = [state for _, label, state, _ in found if label == "StandInChain"]
+        return all(state in ("finished", "excepted", "killed") for state in tops)
+
+    until(ended, "all chains end")
+    return found
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.3)
+
+
+def lines(file: Path) -> list[str]:
+    return sorted(file.read_text().splitlines())
+
+
+def check(processes: list[Process], file: Path) -> None:
+    """Every process once, every one finished, every job's line there."""
+    lived = [row for row in processes if row[2] != "stillborn"]
+    assert {tuple(row[2:4]) for row in lived} == {("finished", 0)}
+    assert Counter(row[1] for row in lived) == {
+        "StandInChain": CHAINS,
+        "StandInLane": CHAINS,
+        "LineJob": CHAINS * JOBS,
+    }
+    assert set(lines(file)) == {f"chain-{chain} {job + 1}" for chain in range(CHAINS) for job in range(JOBS)}
+
+
+@pytest.mark.parametrize("down_s", [0.0, 5.0])
+def test_a_restart_of_the_database_loses_and_doubles_nothing(
+    hardened: Profile, postgres: Postgres, tmp_path: Path, down_s: float
+) -> None:
+    def twice() -> None:
+        postgres.restart(down_s)
+        time.sleep(3)
+        postgres.restart(down_s)
+
+    check(run_with(hardened, tmp_path / "lines", twice), tmp_path / "lines")
+
+
+@pytest.mark.parametrize("how", ["restart", "crash"])
+def test_a_restart_of_the_broker_loses_and_doubles_nothing(
+    hardened: Profile, rabbitmq: RabbitMQ, tmp_path: Path, how: str
+) -> None:
+    before = {worker.pid for worker in hardened.workers()}
+    check(run_with(hardened, tmp_path / "lines", getattr(rabbitmq, how)), tmp_path / "lines")
+    assert before.isdisjoint(worker.pid for worker in hardened.workers()), "workers that lost their tasks have ended"
+
+
+def test_the_profile_goes_back_to_the_ways_of_aiida_when_its_daemon_is_stopped(hardened: Profile) -> None:
+    harden = (sys.executable, "-m", "aiida_rewire.cli", "harden")
+    refused = hardened.command(*harden, "--undo")
+    assert refused.status == 1
+    assert f"profile = {NAME}: its daemon runs; `verdi daemon stop` first" in refused.errors
+    assert hardened.command(*harden).output == f"{NAME}: rewire.psql_dos, rewire.rabbitmq; nothing to change\n"
+    hardened.stop_daemon()
+    assert hardened.command(*harden, "--undo").output == f"{NAME}: core.psql_dos, core.rabbitmq\n"
+    assert "core.psql_dos" in hardened.verdi("profile", "show")
+    assert hardened.command(*harden).output == f"{NAME}: rewire.psql_dos, rewire.rabbitmq\n"
+    hardened.start_daemon(2)
