@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _configuration = tempfile.TemporaryDirectory(prefix="aiida-rewire-tests-", ignore_cleanup_errors=True)
 os.environ["AIIDA_PATH"] = _configuration.name
 
-pytest_plugins = ["aiida.tools.pytest_fixtures", "parent_runs"]
+pytest_plugins = ["aiida.tools.pytest_fixtures", "parent_runs", "tests.real.services.plugin"]
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from aiida_rewire.database.marks import VOID_EXTRA
+
 WORKFLOW = "rewire.chain"
 PROCESS_TYPE = f"aiida.workflows:{WORKFLOW}"
 
-VOID_EXTRA = "rewire_void"
-"""Extra of a process that does not count: why it does not."""
 
 SENT_EXTRA = "rewire_sent"
 """Extra of an attempt whose task the broker has taken, if its controller lived to say so: the slots it may hold."""

@@ -10,6 +10,8 @@ from aiida.common.links import LinkType
 from aiida.engine import Process
 from plumpy.process_states import ProcessState
 
+from aiida_rewire.database.marks import VOID_EXTRA
+
 CALLS = (LinkType.CALL_CALC, LinkType.CALL_WORK)
 CHECKPOINT = "checkpoints"
 """Attribute of a process that a worker can begin with."""
@@ -72,5 +74,7 @@ class RepeatableSteps:
 
 def is_stillborn(process: orm.ProcessNode) -> bool:
     """Whether a process was stored, and whoever made it killed before anybody could run it."""
+    if process.base.extras.get(VOID_EXTRA, None):
+        return True
     unborn = process.process_state in (None, ProcessState.CREATED)
     return unborn and not process.base.attributes.get(CHECKPOINT, None)
