@@ -15,7 +15,6 @@ from small_campaigns import make_spec
 from aiida_rewire.campaign.attempts import (
     PROCESS_TYPE,
     SENT_EXTRA,
-    VOID_EXTRA,
     Ending,
     attempts_of,
     failed_snapshots,
@@ -25,6 +24,7 @@ from aiida_rewire.campaign.attempts import (
 from aiida_rewire.campaign.members import add_members
 from aiida_rewire.campaign.processes import OUR_PAUSE, awaited_in, living_of
 from aiida_rewire.campaign.record import record_campaign
+from aiida_rewire.database.marks import VOID_EXTRA
 from aiida_rewire.workflows.pausing import PAUSED, is_paused
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")

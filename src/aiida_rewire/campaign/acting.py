@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiida_rewire.campaign.attempts import SENT_EXTRA, TERMINAL, VOID_EXTRA
+from aiida_rewire.campaign.attempts import SENT_EXTRA, TERMINAL
 from aiida_rewire.campaign.decisions import Action, Bury, End, Kill, Play, SendTask, Void
 from aiida_rewire.campaign.tasks import answers, send_task
+from aiida_rewire.database.marks import VOID_EXTRA
 
 if TYPE_CHECKING:
     from aiida import orm

@@ -14,17 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiida_rewire.campaign.attempts import (
-    PROCESS_TYPE,
-    SNAPSHOTS_MISSING,
-    TERMINAL,
-    VOID_EXTRA,
-    Attempt,
-    attempts_of,
-    state_of,
-)
+from aiida_rewire.campaign.attempts import PROCESS_TYPE, SNAPSHOTS_MISSING, TERMINAL, Attempt, attempts_of, state_of
 from aiida_rewire.campaign.branches import Alive, Segment, alive_below, extracted_by, refused_in, segments_of
 from aiida_rewire.campaign.tables import MOST_NAMED, Tables, flag, number, plugin_of, whole
+from aiida_rewire.database.marks import VOID_EXTRA
 
 if TYPE_CHECKING:
     from aiida import orm

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE, SENT_EXTRA, TERMINAL, VOID_EXTRA, state_of
+from aiida_rewire.campaign.attempts import PROCESS_TYPE, SENT_EXTRA, TERMINAL, state_of
+from aiida_rewire.database.marks import VOID_EXTRA
 
 OUR_PAUSE = "paused by aiida-rewire campaign"
 """Status of lanes that hold while their campaign is paused; others that people paused are left alone."""

@@ -11,7 +11,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from aiida_rewire.campaign.attempts import VOID_EXTRA, attempts_of
+from aiida_rewire.campaign.attempts import attempts_of
+from aiida_rewire.database.marks import VOID_EXTRA
 from aiida_rewire.errors import InvalidInput
 
 if TYPE_CHECKING:
