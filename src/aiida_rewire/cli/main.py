@@ -9,6 +9,7 @@ import click
 from aiida_rewire.cli.campaign.group import campaign_group
 from aiida_rewire.cli.demo import demo_command
 from aiida_rewire.cli.doctor import doctor_command
+from aiida_rewire.cli.harden import harden_command
 from aiida_rewire.cli.md import md_group
 from aiida_rewire.cli.md_stages import stages_command
 from aiida_rewire.cli.validate import validate_command
@@ -23,6 +24,7 @@ def main() -> None:
 main.add_command(campaign_group)
 main.add_command(demo_command)
 main.add_command(doctor_command)
+main.add_command(harden_command)
 md_group.add_command(stages_command)
 main.add_command(md_group)
 main.add_command(validate_command)

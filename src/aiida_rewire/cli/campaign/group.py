@@ -12,12 +12,14 @@ from aiida_rewire.cli.campaign.control import (
     run_command,
     submit_command,
 )
+from aiida_rewire.cli.campaign.publishing import export_command, import_command
 from aiida_rewire.cli.campaign.spec import check_command, new_command
 from aiida_rewire.cli.md import PROFILE_KEY
 
 COMMANDS = (
     *(new_command, check_command),
     *(submit_command, run_command, retry_command, pause_command, resume_command, kill_command),
+    *(export_command, import_command),
 )
 
 
