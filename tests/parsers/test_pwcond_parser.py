@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from aiida import orm
+from fatal_errors import FATAL
 
 STDOUT = "pwcond.out"
 
@@ -318,28 +319,6 @@ def test_the_tolerance_is_that_of_the_inputs(ended: Callable[..., Any], dimer: b
     assert parsed.exit_code == ""
     assert array(parsed, "unitarity").tolist() == [[pytest.approx(0.01, abs=1e-9)]]
     assert results(parsed)["unitarity_max"] == pytest.approx(0.01, abs=1e-9)
-
-
-FATAL = {
-    "first-layer": "ERROR_FIRST_LAYER",
-    "nrztot": "ERROR_SLABS",
-    "atomic-spheres": "ERROR_ATOMIC_SPHERES",
-    "cutoffs": "ERROR_CUTOFFS",
-    "cutoffs-right": "ERROR_CUTOFFS",
-    "pools": "ERROR_POOLS",
-    "ranks": "ERROR_RANKS",
-    "start-e": "ERROR_SHARD_BOUNDS",
-    "start-k": "ERROR_SHARD_BOUNDS",
-    "no-charge-density": "ERROR_PARENT_FILES",
-    "no-save": "ERROR_PARENT_FILES",
-    "no-wavefunctions": "ERROR_PARENT_FILES",
-    "lorb": "ERROR_INPUT_FILE",
-    "recover": "ERROR_INPUT_FILE",
-    "too-few-energies": "ERROR_INPUT_FILE",
-    "too-few-kpoints": "ERROR_INPUT_FILE",
-    "unknown-key": "ERROR_INPUT_FILE",
-    "hermitian-eigenproblem": "ERROR_LATERAL_BASIS",
-}
 
 
 def test_every_recorded_fatal_error_is_tried(fixtures: Path) -> None:

@@ -131,6 +131,14 @@ def test_a_density_in_another_order_is_refused(ended: Callable[..., Any], left: 
     assert parsed.outputs["results"]["readback_difference"] > 1e-4
 
 
+def test_a_density_of_nothing_is_no_comparison(ended: Callable[..., Any], left: Callable[..., Path]) -> None:
+    content = fixture_path("readback", "k.charge-density.dat").read_bytes()
+    size = struct.unpack("<i", content[-4:])[0]
+    parsed = ended(left(charge_density_dat=content[: -4 - size] + bytes(size) + content[-4:]))
+    assert parsed.exit_code == "ERROR_UNREADABLE"
+    assert parsed.outputs == {}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_that_is_missing_is_named(ended: Callable[..., Any], left: Callable[..., Path], name: str) -> None:
     parsed = ended(left(**{name.replace(".", "_").replace("-", "_"): None}))

@@ -132,8 +132,9 @@ class JunctionCalculation(CalcJob):
             "results",
             valid_type=orm.Dict,
             required=False,
-            help="ranks; scf_iterations, scf_wall_s, readback_wall_s, pwcond_wall_s (s); shards; fermi_energy_ev; "
-            "readback_difference, layer_potential_ev, unitarity_max.",
+            help="As far as the job came. Of pw.x: ranks, scf_iterations, scf_wall_s (s), fermi_energy_ev. Of pp.x: "
+            "readback_difference, layer_potential_ev, readback_wall_s (s). Of pwcond.x, as of rewire.pwcond: "
+            "pwcond_shards, pwcond_pairs, pwcond_unitarity_max, pwcond_wall_s (s), pwcond_core_s (s), and so on.",
         )
         spec.default_output_node = "results"
         set_serial_defaults(

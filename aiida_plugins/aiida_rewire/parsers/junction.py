@@ -92,6 +92,9 @@ class JunctionParser(GatedPwcondParser):
             run = read_pw_xml(self.folder.base.repository.get_object_content(XML_NAME, mode="rb"))
             if not run.converged:
                 return self.exit_code("ERROR_SCF_NOT_CONVERGED", steps=run.scf_steps)
+            if not is_of(run, self.given["structure"]):
+                # a warm start puts the file of another SCF in its place
+                return self.exit_code("ERROR_SCF_INCOMPLETE", reason=f"{XML_NAME} is that of other atoms")
             return run_with_pseudos("junction", run, self.given["pseudos"])
         except UnreadableXml as error:
             return self.exit_code("ERROR_SCF_INCOMPLETE", reason=f"{XML_NAME}: {error}")
@@ -169,5 +172,15 @@ class JunctionParser(GatedPwcondParser):
         )
         return None
 
+
+def is_of(run: PwRun, structure: orm.StructureData) -> bool:
+    """Whether a run of pw.x was one of these atoms."""
+    positions = np.array([site["position"] for site in structure.base.attributes.get("sites")])
+    same_shape = run.positions.shape == positions.shape
+    return same_shape and bool(np.abs(run.positions - positions).max() < SAME_POSITION)
+
+
+SAME_POSITION = 1e-4
+"""Å; the constants of pw.x are not the last digit's."""
 
 SHORT = {"wall_seconds": "wall_s", "core_seconds": "core_s"}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from aiida import orm
 from aiida.engine import ExitCode
 
@@ -79,6 +80,8 @@ def read_back(folder: Path, run: PwRun, thickness: float) -> tuple[float, tuple[
         # the cell of a lead of one layer, to the last digit
         min(thickness, height) if abs(thickness - height) < CELL_TOLERANCE else thickness,
     )
+    if not np.isfinite([difference, *ends]).all():
+        raise readback.UnreadableDensity("a density of nothing, or a potential beyond all numbers")
     return difference, ends
 
 

@@ -10,6 +10,9 @@ from aiida import orm
 from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
+LONGEST_DETAIL = 1000
+"""Characters in a message of what a file says."""
+
 
 def copy_object(folder: orm.FolderData, name: str, path: Path) -> None:
     """Copy a file out of a folder node, a piece at a time."""
@@ -44,4 +47,13 @@ class RetrievedFilesParser(Parser):
     def exit_code(self, key: str, **details: object) -> ExitCode:
         """Return an exit code of the process, its message filled in."""
         code: ExitCode = getattr(self.exit_codes, key)
-        return code.format(**details)
+        return code.format(**{name: fit_for_message(detail) for name, detail in details.items()})
+
+
+def fit_for_message(detail: object) -> object:
+    """Return what a file says as a database and a terminal can hold it; numbers as they are."""
+    if isinstance(detail, (int, float)):
+        return detail
+    text = str(detail)
+    kept = text[:LONGEST_DETAIL] + (" ..." if len(text) > LONGEST_DETAIL else "")
+    return "".join(letter if letter.isprintable() else " " for letter in kept)
