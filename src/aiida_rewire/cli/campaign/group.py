@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from aiida_rewire.cli.campaign.cleaning import clean_command
 from aiida_rewire.cli.campaign.control import (
     kill_command,
     pause_command,
@@ -19,7 +20,7 @@ from aiida_rewire.cli.md import PROFILE_KEY
 COMMANDS = (
     *(new_command, check_command),
     *(submit_command, run_command, retry_command, pause_command, resume_command, kill_command),
-    *(export_command, import_command),
+    *(export_command, import_command, clean_command),
 )
 
 
