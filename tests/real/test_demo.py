@@ -64,20 +64,18 @@ load_profile()
 from aiida.plugins import DataFactory
 out = []
 for node in orm.QueryBuilder().append(DataFactory("rewire.conductance")).all(flat=True):
-    store = node.creator
-    index, snapshots = store.inputs.index.value, store.inputs.snapshots
+    job = node.creator
+    index, snapshots = job.inputs.index.value, job.inputs.snapshots
     production = snapshots.creator.inputs.segment_0000.creator
-    merge = store.inputs.transmission.creator
-    pwcond = merge.inputs.part_0000.creator
-    readbacks = [store.inputs[name] for name in ("left_lead", "junction")]
-    scf = pwcond.inputs.junction.creator
-    pseudo = scf.inputs.pseudos.Ag
+    ends = [job.inputs.lead_readback["layer_potential_ev"], job.outputs.results["layer_potential_ev"]]
+    pseudo = job.inputs.pseudos.Ag
     tips = snapshots.creator.inputs.tips
     out.append({
         "stored": {k: v for k, v in node.base.attributes.all.items() if not k.startswith(("array|", "default_"))},
         "derived": {
             "seed": production.inputs.parameters["seed"],
             "voltage_v": production.inputs.parameters["voltage_v"],
+            "snapshot": index,
             "step": int(snapshots.get_array("steps")[index]),
             "time_ps": (int(snapshots.get_array("steps")[index]) - int(snapshots.get_array("steps")[0]))
             * production.inputs.parameters["timestep_fs"] / 1000,
@@ -86,21 +84,21 @@ for node in orm.QueryBuilder().append(DataFactory("rewire.conductance")).all(fla
             "gap_left_a": float(snapshots.get_array("gap_left")[index]),
             **{name: int(snapshots.get_array(name)[index])
                for name in ("atoms_in_gap", "filament_atoms", "floating_atoms", "clusters")},
-            "atoms_left_out": store.inputs.assembly["atoms_left_out"],
-            "fingerprint": store.inputs.assembly["fingerprint"],
-            "n_kpoints": len(pwcond.inputs.kpoints.get_kpoints()),
-            "n_energies": len(pwcond.inputs.energies.get_list()),
+            "atoms_left_out": job.inputs.assembly["atoms_left_out"],
+            "fingerprint": job.inputs.assembly["fingerprint"],
+            "n_kpoints": len(job.inputs.pwcond.kpoints.get_kpoints()),
+            "n_energies": len(job.inputs.pwcond.energies.get_list()),
             "ladder": [{}],
-            "potential_mismatch_ev": max(
-                abs(a - b) for a, b in zip(*(node["layer_potential_ev"] for node in readbacks))
-            ),
+            "potential_mismatch_ev": max(abs(a - b) for a, b in zip(*ends)),
             "pseudo_family": [g.label for g in orm.QueryBuilder().append(orm.Node, filters={"id": pseudo.pk}, tag="n")
                               .append(orm.Group, with_node="n").all(flat=True)][0],
         },
+        "made_by": [job.process_label, job.inputs.structure.creator.process_label],
         "tips": [tips.creator.process_label, len(tips.sites)],
         "pseudo_from": pseudo.creator.process_label,
-        "read_back": [node.creator.inputs.parent_folder.uuid for node in readbacks],
-        "joined": [pwcond.inputs[name].uuid for name in ("left_lead", "junction")],
+        "read_back": job.inputs.lead_readback.creator.inputs.parent_folder.uuid,
+        "joined": job.inputs.left_lead.uuid,
+        "difference": job.outputs.results["readback_difference"],
     })
 print(json.dumps(out))
 """
@@ -120,8 +118,10 @@ def test_every_attribute_follows_from_provenance(demo: Ran) -> None:
         }  # fmt: skip
         assert node["tips"] == ["build_tips", 182]
         assert node["pseudo_from"] == "Ld1Calculation"
-        # the densities that were read back are those that pwcond.x joined
+        assert node["made_by"] == ["JunctionCalculation", "assemble_junctions"]
+        # the lead that was read back is the one that pwcond.x joined; the junction's density is right
         assert node["read_back"] == node["joined"]
+        assert node["difference"] < 1e-6
 
 
 def test_query_between_finds_what_the_table_shows(demo: Ran) -> None:

@@ -62,18 +62,31 @@ def chain_with_a_kill(
     return result
 
 
-def test_a_killed_scf_ends_its_own_branch(tmp_path: Path) -> None:
+BY_LABEL = """
+import json
+from aiida import load_profile, orm
+load_profile()
+lanes = {"attributes.process_label": "LaneWorkChain"}
+query = orm.QueryBuilder().append(orm.WorkChainNode, filters=lanes, tag="lane")
+query.append(orm.ProcessNode, with_incoming="lane", edge_filters={"label": {"like": "snapshot%"}}, tag="child",
+             project=["attributes.process_label", "attributes.exit_status"], edge_project=["label"])
+print(json.dumps(query.all()))
+"""
+
+
+def test_a_snapshot_whose_job_lost_pw_x_is_computed_in_separate_jobs(tmp_path: Path) -> None:
     # the lead has 27 atoms, every junction more
     result = chain_with_a_kill(tmp_path, "pw.x", "aiida.in", "nat = 4")
-    assert result["status"] == 500
-    assert "1 of 3 snapshots have no conductance" in result["message"]
-    missing = [row for row in result["rows"] if row["missing"]]
-    assert [row["time_ps"] for row in missing] == [0.0]
-    assert "ExactPwCalculation" in missing[0]["missing"]
-    assert "[" in missing[0]["missing"], "the exit code is named"
-    there = [row for row in result["rows"] if not row["missing"]]
-    assert len(there) == 2
-    assert all(0 <= row["conductance_g0"] < 1 for row in there)
+    assert result["status"] == 0, result["message"]
+    assert len(result["rows"]) == 3
+    assert all(0 <= row["conductance_g0"] < 1 and not row["missing"] for row in result["rows"])
+    children = sorted(json.loads(run_python(tmp_path, BY_LABEL)), key=lambda child: child[2])
+    assert children == [
+        ["JunctionCalculation", 420, "snapshot_0000"],
+        ["SnapshotConductanceWorkChain", 0, "snapshot_0000_steps"],
+        ["JunctionCalculation", 0, "snapshot_0001"],
+        ["JunctionCalculation", 0, "snapshot_0002"],
+    ]
 
 
 def test_a_killed_dynamics_is_gone_on_from_its_checkpoint(tmp_path: Path) -> None:
