@@ -30,6 +30,12 @@ pytestmark = pytest.mark.usefixtures("aiida_profile")
 
 CREDENTIAL = "what-a-cluster-asks-for"
 
+OF_A_PROFILE = tuple(
+    f"_{name}"
+    for name in ("profile", "profile_storage", "broker", "process_controller", "daemon_client", "persister", "runner")
+)
+"""What AiiDA's manager holds of the profile that is loaded."""
+
 
 Elsewhere = Callable[[], AbstractContextManager[None]]
 
@@ -52,12 +58,18 @@ def elsewhere(other_profile: str) -> Elsewhere:
 
     @contextmanager
     def loaded() -> Iterator[None]:
-        own = get_manager().get_profile()
-        load_profile(other_profile, allow_switch=True)
+        manager = get_manager()
+        own = {name: getattr(manager, name) for name in OF_A_PROFILE}
+        # a switch would close the storage, and with it the nodes of fixtures that other tests share
+        for name in OF_A_PROFILE:
+            setattr(manager, name, None)
+        load_profile(other_profile)
         try:
             yield
         finally:
-            load_profile(own, allow_switch=True)
+            manager.unload_profile()
+            for name, value in own.items():
+                setattr(manager, name, value)
 
     return loaded
 
