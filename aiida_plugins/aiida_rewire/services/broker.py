@@ -13,7 +13,7 @@ from aiida.brokers.rabbitmq.broker import RabbitmqBroker
 from aiida_rewire.services.worker import end_worker, is_worker
 
 
-class RabbitBroker(RabbitmqBroker):  # type: ignore[misc]
+class RabbitBroker(RabbitmqBroker):
     """The broker ``core.rabbitmq``, with which a worker of the daemon ends when it loses its connection."""
 
     _closes = False

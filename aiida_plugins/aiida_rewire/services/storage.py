@@ -30,7 +30,7 @@ TRY_EVERY_S = 0.5
 SAY_EVERY_S = 600.0
 
 
-class PostgresStorage(PsqlDosBackend):  # type: ignore[misc]
+class PostgresStorage(PsqlDosBackend):
     """The storage ``core.psql_dos`` with the same database, whose sessions survive their server.
 
     Before the session is used again it is looked whether the server ended it; if so it begins anew, and nodes that
