@@ -29,6 +29,7 @@ from aiida_rewire.workflows.lane import LaneWorkChain
 from aiida_rewire.workflows.outcome import conductances_of, reasons_of
 from aiida_rewire.workflows.protocols import check_protocol, load_protocol
 from aiida_rewire.workflows.pw import ExactPwBaseWorkChain, find_running_scf, find_scf, for_region
+from aiida_rewire.workflows.reuse import leads_there
 from aiida_rewire.workflows.transmission import find_readback, readback_inputs
 
 CHECKED_INPUTS = (*DYNAMICS_INPUTS, "snapshot_interval_ps", "lanes")
@@ -345,3 +346,5 @@ class RewiringWorkChain(DynamicsWorkChain):
             missing=len(missing), all=self.ctx.snapshots.numsteps
         )
         return code
+
+    leads_there = staticmethod(leads_there)
