@@ -185,7 +185,7 @@ def progress_of_chain(chain: Chain, census: Census, extras: Extras, automatic: i
         ),
         transmissions=transmissions_of(conductances.values()),
         living=len(alive),
-        jobs=Counter(job_state(process) for process in alive if process.is_job),
+        jobs=dict(Counter(job_state(process) for process in alive if process.is_job)),
         notes=tuple(notes_of(state, last, alive)),
     )
 
