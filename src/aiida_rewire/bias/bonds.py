@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from scipy.spatial import KDTree
 
 from aiida_rewire.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -92,6 +94,8 @@ class Bonds:
 
     def upper(self) -> csr_matrix:
         """Conductances as an upper triangular matrix (n_atoms, n_atoms), 1/Å²."""
+        from scipy.sparse import csr_matrix
+
         ends = np.concatenate(([0], np.cumsum(np.bincount(self.first, minlength=self.n_atoms))))
         return csr_matrix((self.conductance, self.second, ends), shape=(self.n_atoms, self.n_atoms))
 
@@ -206,6 +210,9 @@ class BondList:
 
     def _search(self, positions: FloatArray) -> None:
         """Keep the pairs within the cutoff and the skin, each once and in order."""
+        # imported here, for the norm of the weights is asked for where nothing else of scipy is needed
+        from scipy.spatial import KDTree
+
         points = positions[self._conducting]
         self._searched = points.copy()
         for axis, length in enumerate(self._lengths):

@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aiida_rewire.cli.home import READY, DemoFailure, Home
+from aiida_rewire.cli.home import DemoFailure
 from aiida_rewire.cli.md_inputs import find_code, find_force_field, find_local_code
 from aiida_rewire.cli.md_plan import plan
 from aiida_rewire.cli.md_runs import contact_times, find_runs, snapshots_of, state_of, voltage_text
+from aiida_rewire.cli.md_stages import stages_command
+from aiida_rewire.cli.profile import PROFILE_KEY, open_profile
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.junction.tips import ORIENTATIONS
 from aiida_rewire.md.conditions import BIASES, POTENTIALS
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from aiida import orm
 
 WORKFLOW = "rewire.dynamics"
-PROFILE_KEY = "aiida_rewire.profile"
 
 
 @click.group("md")
@@ -35,6 +36,9 @@ PROFILE_KEY = "aiida_rewire.profile"
 def md_group(context: click.Context, profile: str | None) -> None:
     """Biased reactive dynamics of two tips: submit runs, look at them."""
     context.meta[PROFILE_KEY] = profile
+
+
+md_group.add_command(stages_command)
 
 
 def read_voltage(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> list[Any]:
@@ -123,45 +127,6 @@ def submit_command(
         code = find_local_code(bias, lambda: open_profile(directory, make=True))
     potential = find_force_field(force_field)
     launch(code, potential, runs, label, wait=directory is not None)
-
-
-def open_profile(directory: Path | None, *, make: bool = False) -> None:
-    """Load the embedded profile of a folder, or the user's own: the one that was named, or the default.
-
-    Parameters
-    ----------
-    directory
-        Folder of an embedded profile.
-    make
-        Make it if it is not there.
-
-    Raises
-    ------
-    DemoFailure
-        If there is none.
-    """
-    context = click.get_current_context(silent=True)
-    name = context.meta.get(PROFILE_KEY) if context else None
-    if directory is not None:
-        if name is not None:
-            raise DemoFailure(f"profile = {name}: must be left out with --directory, which has its own")
-        home = Home.at(directory)
-        if not make and (not home.exists or READY not in home.marker.read_text()):
-            raise DemoFailure(f"directory = {directory}: no profile there; `aiida-rewire md submit` makes one")
-        home.enter()
-        home.open_profile()
-        return
-    from aiida import load_profile
-    from aiida.common.exceptions import AiidaException
-    from aiida.manage import get_manager
-
-    try:
-        load_profile(name)
-        get_manager().get_profile_storage()
-    except AiidaException as error:
-        raise DemoFailure(
-            f"no AiiDA profile: {error}; make one with `verdi presto --use-zeromq`, or give --directory"
-        ) from error
 
 
 def refuse_no_daemon() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from aiida_rewire.cli.home import DemoFailure
-from aiida_rewire.cli.md import open_profile
 from aiida_rewire.cli.md_runs import find_run, voltage_text
+from aiida_rewire.cli.profile import open_profile
 from aiida_rewire.junction.contact import Stage
 from aiida_rewire.junction.tips import Region
 

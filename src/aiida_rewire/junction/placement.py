@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.junction.lattice import Fcc111
@@ -164,6 +163,9 @@ def closest_pair(positions: NDArray[np.float64], cell: NDArray[np.float64] | Non
     around = positions if cell is None else with_lateral_images(wrapped_laterally(positions, cell), cell)
     if len(around) < 2:
         return float("inf")
+    # imported here: the bounds of this module are asked for where nothing of scipy is needed
+    from scipy.spatial import KDTree
+
     distances, _ = KDTree(around).query(around[: len(positions)], k=2)
     return float(np.min(np.asarray(distances)[:, 1]))
 

@@ -101,7 +101,7 @@ def refuse(errors: Sequence[str], file: Path) -> NoReturn:
 
 def open_and_prepare(spec: CampaignSpec, directory: Path | None) -> None:
     """Open the profile; an embedded one is made, with the programs of this machine as codes."""
-    from aiida_rewire.cli.md import open_profile
+    from aiida_rewire.cli.profile import open_profile
 
     home = home_of(directory)
     if home is None:

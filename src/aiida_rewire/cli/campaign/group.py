@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import click
 
-from aiida_rewire.cli.campaign.cleaning import clean_command
-from aiida_rewire.cli.campaign.control import (
-    kill_command,
-    pause_command,
-    resume_command,
-    retry_command,
-    run_command,
-    submit_command,
-)
-from aiida_rewire.cli.campaign.publishing import export_command, import_command
-from aiida_rewire.cli.campaign.spec import check_command, new_command
-from aiida_rewire.cli.md import PROFILE_KEY
+from aiida_rewire.cli.lazy import LazyGroup
+from aiida_rewire.cli.profile import PROFILE_KEY
 
-COMMANDS = (
-    *(new_command, check_command),
-    *(submit_command, run_command, retry_command, pause_command, resume_command, kill_command),
-    *(export_command, import_command, clean_command),
-)
+MODULES = {
+    "new": "spec",
+    "check": "spec",
+    "plan": "planning",
+    "submit": "control",
+    "run": "control",
+    "retry": "control",
+    "pause": "control",
+    "resume": "control",
+    "kill": "control",
+    "status": "looking",
+    "watch": "looking",
+    "failures": "looking",
+    "cost": "looking",
+    "export": "publishing",
+    "import": "publishing",
+    "clean": "cleaning",
+}
+"""By the names of the commands, the modules of this package in which they are."""
+
+COMMANDS = {name: f"{__package__}.{module}:{name}_command" for name, module in MODULES.items()}
 
 
-@click.group("campaign")
+@click.group("campaign", cls=LazyGroup, lazy=COMMANDS)
 @click.option("-p", "--profile", metavar="NAME", help="AiiDA profile; the default one by default.")
 @click.pass_context
 def campaign_group(context: click.Context, profile: str | None) -> None:
     """Campaigns of many chains from one file: run, watched, paid for and published."""
     context.meta[PROFILE_KEY] = profile
-
-
-for command in COMMANDS:
-    campaign_group.add_command(command)

@@ -15,6 +15,7 @@ from aiida_rewire.cli.campaign.opening import (
     say_aside,
     told_in_a_line,
 )
+from aiida_rewire.cli.profile import open_profile
 
 INTERVAL_S = 10.0
 
@@ -45,8 +46,6 @@ def status_command(label: str | None, directory: Path | None, as_json: bool) -> 
 
 def list_campaigns(directory: Path | None, *, as_json: bool) -> None:
     """List all campaigns of a profile."""
-    from aiida_rewire.cli.md import open_profile
-
     with told_in_a_line():
         open_profile(directory)
         from aiida_rewire.campaign.overview import overview

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aiida_rewire.cli.home import DemoFailure, Home
-from aiida_rewire.cli.md import PROFILE_KEY, open_profile
+from aiida_rewire.cli.profile import PROFILE_KEY, open_profile
 
 if TYPE_CHECKING:
     from aiida import orm

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from aiida_rewire.cli.campaign.opening import answer, campaign_of, directory_option, json_option, told_in_a_line
-from aiida_rewire.cli.md import open_profile
+from aiida_rewire.cli.profile import open_profile
 
 TABLES = ("csv", "parquet")
 

@@ -10,7 +10,7 @@ import click
 
 from aiida_rewire.cli.campaign.opening import directory_option, json_option, told_in_a_line
 from aiida_rewire.cli.home import DemoFailure
-from aiida_rewire.cli.md import open_profile
+from aiida_rewire.cli.profile import open_profile
 from aiida_rewire.errors import InvalidInput
 
 if TYPE_CHECKING:

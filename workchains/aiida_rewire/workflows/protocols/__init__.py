@@ -10,7 +10,6 @@ from typing import Any
 import yaml
 
 from aiida_rewire.errors import InvalidInput
-from aiida_rewire.junction.assembly import check_layers
 from aiida_rewire.junction.lattice import Fcc111
 from aiida_rewire.junction.tips import build_tips
 from aiida_rewire.md.conditions import MdConditions
@@ -105,6 +104,9 @@ def check_dynamics(values: Mapping[str, Any]) -> None:
     InvalidInput
         If tips, dynamics, flat layers or times are out of bounds.
     """
+    # protocols are read where nothing is checked, and scipy need not be imported
+    from aiida_rewire.junction.assembly import check_layers
+
     try:
         build_tips(**values["tips"])
     except TypeError as error:

@@ -1,0 +1,82 @@
+"""The AiiDA profile that a command works on."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from aiida_rewire.cli.home import READY, DemoFailure, Home
+
+PROFILE_KEY = "aiida_rewire.profile"
+"""Under which a group of commands keeps the name of the profile that was asked for."""
+
+
+@contextmanager
+def importing_aiida() -> Iterator[None]:
+    """Let no garbage be looked for while AiiDA is imported: modules stay, and looking takes a fifth of the time."""
+    if "aiida" in sys.modules:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def open_profile(directory: Path | None, *, make: bool = False) -> None:
+    """Load the embedded profile of a folder, or the user's own: the one that was named, or the default.
+
+    Parameters
+    ----------
+    directory
+        Folder of an embedded profile.
+    make
+        Make it if it is not there.
+
+    Raises
+    ------
+    DemoFailure
+        If there is none.
+    """
+    context = click.get_current_context(silent=True)
+    name = context.meta.get(PROFILE_KEY) if context else None
+    if directory is not None:
+        if name is not None:
+            raise DemoFailure(f"profile = {name}: must be left out with --directory, which has its own")
+        home = Home.at(directory)
+        if not make and (not home.exists or READY not in home.marker.read_text()):
+            raise DemoFailure(f"directory = {directory}: no profile there; `aiida-rewire md submit` makes one")
+        home.enter()
+        with importing_aiida():
+            home.open_profile()
+        return
+    with importing_aiida():
+        load_profile(name)
+
+
+def load_profile(name: str | None) -> None:
+    """Load a profile of the user's, the default one if none is named, and open its database.
+
+    Raises
+    ------
+    DemoFailure
+        If there is none.
+    """
+    import aiida
+    from aiida.common.exceptions import AiidaException
+    from aiida.manage import get_manager
+
+    try:
+        aiida.load_profile(name)
+        get_manager().get_profile_storage()
+    except AiidaException as error:
+        raise DemoFailure(
+            f"no AiiDA profile: {error}; make one with `verdi presto --use-zeromq`, or give --directory"
+        ) from error
