@@ -235,7 +235,7 @@ def scf_disk(section: Mapping[str, Any], valence: float, region: Region, *, wave
         Whether they stay.
     """
     system = section["parameters"]["SYSTEM"]
-    scratch = COMPLEX_BYTES * region.plane_waves(density_cutoff(system))
+    scratch = table()["disk"]["density_bytes_per_vector"] * region.plane_waves(density_cutoff(system))
     if wavefunctions:
         occupied = region.atoms * valence / 2
         bands = max(math.ceil(occupied * BANDS_FACTOR), math.ceil(occupied) + SPARE_BANDS)
