@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiida import orm
 
 from aiida_rewire.campaign.accounting import (
     Account,
@@ -110,12 +111,22 @@ def test_extras_are_read_back_or_passed_over() -> None:
 
 
 def test_identifiers_that_a_shell_would_read_are_never_asked_for(aiida_profile: Any) -> None:
-    # there is no computer of that name: asking would be told of
-    hostile = [
-        Unknown(1, "nowhere", text) for text in ("1; touch /tmp/x", "$(id)", "`id`", "1 2", "", "../1", "1\n2")
-    ]
+    slurm = orm.Computer("hostile-cluster", "localhost", transport_type="core.local", scheduler_type="core.slurm")
+    slurm.set_workdir("/scratch")
+    slurm.store()
+    # nobody configured it: asking would be told of
+    texts = ("1; touch /tmp/x", "$(id)", "`id`", "1 2", "", "../1", "1\n2", "-1", "1,2")
+    hostile = [Unknown(1, slurm.label, text) for text in texts]
     assert ask_again(hostile, pytest.fail) == Asked()
     told: list[str] = []
-    found = ask_again([Unknown(1, "nowhere", "17")], told.append)
-    assert told == ["asking nowhere for the accounts of 1 jobs"]
-    assert found.notes[0].startswith("nowhere does not answer")
+    found = ask_again([Unknown(1, slurm.label, "17")], told.append)
+    assert told == ["asking hostile-cluster for the accounts of 1 jobs"]
+    assert found.notes[0].startswith("hostile-cluster does not answer")
+
+
+def test_computers_without_slurm_are_not_asked(aiida_profile: Any) -> None:
+    direct = orm.Computer("direct-host", "localhost", transport_type="core.local", scheduler_type="core.direct")
+    direct.set_workdir("/scratch")
+    direct.store()
+    for computer in (direct.label, "nowhere"):
+        assert ask_again([Unknown(1, computer, "17")], pytest.fail) == Asked()

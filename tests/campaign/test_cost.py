@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from aiida import orm
 from aiida.common.links import LinkType
-from aiida.schedulers.plugins.direct import DirectScheduler
 from aiida.schedulers.plugins.slurm import SlurmScheduler
 from made_conductances import end_process, make_chain, make_conductance
 from small_campaigns import make_spec
@@ -248,6 +247,3 @@ def test_a_cluster_without_accounting_is_asked_once(fixtures: Path) -> None:
     ask_scheduler(scheduler, "cluster", [Unknown(pk, "cluster", str(pk)) for pk in range(1, 1001)], asked)
     assert scheduler.asked == [",".join(map(str, range(1, 201)))]
     assert asked.notes == ["sacct on cluster gives no account: Slurm accounting storage is disabled"]
-    other = Asked()
-    ask_scheduler(DirectScheduler(), "here", [Unknown(1, "here", "17")], other)
-    assert other.notes == ["here has no Slurm, whose accounting alone is read"]

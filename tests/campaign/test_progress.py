@@ -17,7 +17,7 @@ from synthetic_tables import Made
 
 from aiida_rewire.campaign.attempts import Attempt
 from aiida_rewire.campaign.branches import Alive, Segment
-from aiida_rewire.campaign.census import Census, Conductance, Part
+from aiida_rewire.campaign.census import Census, Conductance, Part, take_census
 from aiida_rewire.campaign.chain_progress import ChainProgress, State
 from aiida_rewire.campaign.chains import Chain, chains_of
 from aiida_rewire.campaign.extras import change_extras
@@ -149,6 +149,30 @@ def test_labels_that_only_look_alike_are_other_campaigns(aiida_profile: Any) -> 
         assert (chain.attempts, chain.exit_status or 0) == (1, number)
         assert counts(chain) == Counter(done=1, failed=1)
         assert chain.transmissions.latest == 1.0 + number
+
+
+def test_nodes_that_came_in_another_order_from_an_archive_belong_to_the_same_attempts(aiida_profile: Any) -> None:
+    group, _ = record_campaign(make_spec(), "")
+    # name, plugin, exit status, minute of its birth; in the order in which an archive gives them PKs
+    history = [
+        ("/lane_0", "workflows:rewire.lane", 0, 3),
+        ("/snapshot_0001", "calculations:rewire.junction", 420, 4),
+        ("", "workflows:rewire.chain", 0, 5),
+        ("/production", "workflows:rewire.md.base", 0, 2),
+        ("", "workflows:rewire.chain", 500, 1),
+    ]
+    for name, plugin, status, minute in history:
+        kind = orm.CalcJobNode if plugin.startswith("calculations") else orm.WorkChainNode
+        node = kind(label=f"{group.label}/2V-s1{name}", process_type=f"aiida.{plugin}").store()
+        end_process(node, exit_status=status)
+        node.backend_entity.bare_model.ctime = at(minute)
+    get_manager().get_profile_storage().get_session().commit()
+    census = take_census(group)
+    first, second = census.attempts["2V-s1"]
+    assert (first.exit_status, second.exit_status) == (500, 0)
+    found = {part.name: part.attempt for part in census.parts["2V-s1"]}
+    assert found == dict.fromkeys(("production", "lane_0", "snapshot_0001"), first.pk)
+    assert progress_of(group).chains[0].state is State.FINISHED
 
 
 def test_the_first_conductance_of_a_snapshot_counts_and_one_that_is_void_does_not(aiida_profile: Any) -> None:

@@ -195,6 +195,8 @@ def ask_again(jobs: Collection[Unknown], tell: Callable[[str], None]) -> Asked:
         if JOB_ID.fullmatch(job.job_id):
             by_computer.setdefault(job.computer, []).append(job)
     for computer, those in sorted(by_computer.items()):
+        if not has_slurm(computer):
+            continue
         tell(f"asking {computer} for the accounts of {len(those)} jobs")
         try:
             with scheduler_of(computer) as scheduler:
@@ -202,6 +204,18 @@ def ask_again(jobs: Collection[Unknown], tell: Callable[[str], None]) -> Asked:
         except failures() as error:
             asked.notes.append(f"{computer} does not answer: {' '.join(str(error).split())}")
     return asked
+
+
+def has_slurm(computer: str) -> bool:
+    """Whether a computer is known whose scheduler is Slurm: its accounting alone is read."""
+    from aiida import orm
+    from aiida.common.exceptions import AiidaException
+    from aiida.schedulers.plugins.slurm import SlurmScheduler
+
+    try:
+        return isinstance(orm.load_computer(computer).get_scheduler(), SlurmScheduler)
+    except AiidaException:
+        return False
 
 
 def ask_scheduler(scheduler: Any, computer: str, jobs: Sequence[Unknown], asked: Asked) -> None:
@@ -218,11 +232,6 @@ def ask_scheduler(scheduler: Any, computer: str, jobs: Sequence[Unknown], asked:
     asked
         Takes what it says.
     """
-    from aiida.schedulers.plugins.slurm import SlurmScheduler
-
-    if not isinstance(scheduler, SlurmScheduler):
-        asked.notes.append(f"{computer} has no Slurm, whose accounting alone is read")
-        return
     for start in range(0, len(jobs), AT_ONCE):
         some = jobs[start : start + AT_ONCE]
         info = scheduler.get_detailed_job_info(",".join(job.job_id for job in some))

@@ -93,7 +93,7 @@ def segments_of(tables: Tables, parts: Iterable[int]) -> dict[int, list[Segment]
             links.c.label.like("segment%"),
             tables.attribute("process_state", job).in_(TERMINAL),
         )
-        .order_by(job.c.id)
+        .order_by(job.c.ctime, job.c.id)
     )
     found: dict[int, list[Segment]] = defaultdict(list)
     for pk, part, began, ended, cached, state, status, first, last in tables.rows_of(
@@ -164,18 +164,19 @@ def failed_below(tables: Tables, roots: Collection[int]) -> dict[int, int]:
 
     nodes, links, attribute = tables.nodes, tables.links, tables.attribute
     child = nodes.alias("child")
-    top = select(nodes.c.id, nodes.c.id.label("parent")).where(nodes.c.id.in_(sorted(roots))).cte(recursive=True)
+    columns = (nodes.c.id, nodes.c.id.label("parent"), nodes.c.ctime)
+    top = select(*columns).where(nodes.c.id.in_(sorted(roots))).cte(recursive=True)
     state, status = attribute("process_state", child), child.c.attributes["exit_status"].as_integer()
     calls = top.union(
-        select(child.c.id, top.c.id)
+        select(child.c.id, top.c.id, child.c.ctime)
         .join(links, links.c.output_id == child.c.id)
         .join(top, top.c.id == links.c.input_id)
         .where(links.c.type.in_(CALLS), or_(state.in_(TERMINAL[1:]), func.coalesce(status, 0) != 0))
     )
     last: dict[int, int] = {}
-    for pk, parent in tables.rows(select(calls.c.id, calls.c.parent)):
+    for pk, parent in tables.rows(select(calls.c.id, calls.c.parent).order_by(calls.c.ctime, calls.c.id)):
         if pk != parent:
-            last[parent] = max(pk, last.get(parent, 0))
+            last[parent] = pk
     deepest = {}
     for root in roots:
         below = root

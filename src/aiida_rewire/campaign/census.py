@@ -139,6 +139,8 @@ def take_census(group: orm.Group, *, process_type: str = PROCESS_TYPE) -> Census
     """
     tables = Tables.of(group)
     every = attempts_of(group.label, process_type=process_type, void=True)
+    # an archive does not keep the order of PKs
+    every = {chain: sorted(those, key=lambda one: one.ctime) for chain, those in every.items()}
     attempts = {
         chain: [one for one in those if one.void is None]
         for chain, those in every.items()
@@ -172,7 +174,7 @@ def conductances_of(tables: Tables, campaign: str) -> dict[str, dict[int, Conduc
     statement = (
         select(nodes.c.id, nodes.c.ctime, tables.extra_text(VOID_EXTRA), *map(attribute, names))
         .where(nodes.c.node_type == CONDUCTANCE, attribute("campaign") == campaign)
-        .order_by(nodes.c.id)
+        .order_by(nodes.c.ctime, nodes.c.id)
     )
     found: dict[str, dict[int, Conductance]] = defaultdict(dict)
     for pk, stored, void, chain, snapshot, time_ps, transmission, reused in tables.rows(statement):
@@ -213,22 +215,23 @@ def parts_of(
     names = ("process_state", "exit_status", "paused")
     columns = (nodes.c.id, nodes.c.process_type, nodes.c.ctime, nodes.c.mtime, *map(attribute, names))
     which = nodes.c.id.in_(wanted) if len(wanted) <= MOST_NAMED else tables.below(campaign)
-    statement = select(*columns, tables.extra_text(VOID_EXTRA)).where(which).order_by(nodes.c.id)
-    begins = {chain: [one.pk for one in those] for chain, those in attempts.items()}
+    statement = select(*columns, tables.extra_text(VOID_EXTRA)).where(which).order_by(nodes.c.ctime, nodes.c.id)
+    begins = {chain: [one.ctime for one in those] for chain, those in attempts.items()}
     found = []
     chosen = set(wanted)
     for pk, process_type, began, ended, state, status, paused, void in tables.rows(statement):
         if void is not None or pk not in chosen:
             continue
         chain, _, name = labels[pk].partition("/")
-        place = bisect(begins.get(chain, []), pk) - 1
+        # when an attempt begins, all below the one before has ended
+        place = bisect(begins.get(chain, []), began) - 1
         if place < 0:
             continue
         exit_status = whole(status)
         found.append(
             Part(
                 pk=pk,
-                attempt=begins[chain][place],
+                attempt=attempts[chain][place].pk,
                 chain=chain,
                 name=name,
                 plugin=plugin_of(process_type),

@@ -64,13 +64,12 @@ def pace_of_chain(chain: Chain, census: Census) -> Pace:
                 pace.md_s += segment.seconds
                 pace.md_ps += ps_of(segment, chain.values[part.name])
     attempts = census.attempts.get(chain.name, ())
-    begins = [attempt.pk for attempt in attempts] + [2**63]
-    stored = [(one.pk, one.stored) for one in census.conductances.get(chain.name, {}).values()]
-    for attempt, following in zip(attempts, begins[1:], strict=True):
-        lanes = [
-            part.began for part in census.parts.get(chain.name, ()) if part.attempt == attempt.pk and part.is_lane
-        ]
-        times = [time for pk, time in stored if attempt.pk < pk < following]
+    parts = census.parts.get(chain.name, ())
+    stored = [one.stored for one in census.conductances.get(chain.name, {}).values()]
+    for number, attempt in enumerate(attempts):
+        end = attempts[number + 1].ctime if number + 1 < len(attempts) else None
+        lanes = [part.began for part in parts if part.attempt == attempt.pk and part.is_lane]
+        times = [time for time in stored if attempt.ctime <= time and (end is None or time < end)]
         if lanes and times:
             pace.snapshots_s += (max(times) - min(lanes)).total_seconds()
             pace.snapshots += len(times)

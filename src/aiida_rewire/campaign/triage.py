@@ -189,7 +189,7 @@ def is_mended(part: Part, parts: Sequence[Part], census: Census, *, finished: bo
         return part.snapshot in census.conductances.get(part.chain, {})
     if part.is_lane:
         return finished
-    return any(other.pk > part.pk and other.name == part.name and other.state == "finished" for other in parts)
+    return any(other.began > part.began and other.name == part.name and other.state == "finished" for other in parts)
 
 
 def of_segments(part: Part, label: str, census: Census, *, mended: bool) -> Iterator[Failure]:
