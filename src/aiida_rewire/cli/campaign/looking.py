@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from aiida_rewire.cli.campaign.interval import interval_option
 from aiida_rewire.cli.campaign.opening import (
     answer,
     campaign_of,
@@ -16,8 +17,6 @@ from aiida_rewire.cli.campaign.opening import (
     told_in_a_line,
 )
 from aiida_rewire.cli.profile import open_profile
-
-INTERVAL_S = 10.0
 
 
 @click.command("status")
@@ -64,13 +63,7 @@ def list_campaigns(directory: Path | None, *, as_json: bool) -> None:
 
 @click.command("watch")
 @click.argument("label")
-@click.option(
-    "--interval",
-    type=click.FloatRange(min=0.1, max=3600.0),
-    default=INTERVAL_S,
-    show_default=True,
-    help="Time between two looks at the campaign, s.",
-)
+@interval_option
 @directory_option
 @json_option
 def watch_command(label: str, interval: float, directory: Path | None, as_json: bool) -> None:

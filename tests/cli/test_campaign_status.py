@@ -1,0 +1,127 @@
+"""`aiida-rewire campaign status` and `watch` as they are typed: to the end of a campaign, and ended by somebody."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiida import orm
+from aiida.manage import get_manager
+from click.testing import CliRunner, Result
+
+from aiida_rewire.campaign.record import find_campaign, record_campaign
+from aiida_rewire.cli.campaign import watching
+from aiida_rewire.cli.main import main
+
+sys.path.append(str(Path(__file__).parents[1] / "campaign"))
+
+from made_conductances import end_process, make_chain
+from small_campaigns import make_spec
+
+Run = Callable[..., Result]
+
+HEAVY = ("aiida_quantumespresso", "ase", "matplotlib", "pandas", "pymatgen", "scipy")
+"""What a look at a campaign has no use for."""
+
+LOOK = """
+import sys
+from aiida_rewire.cli.main import main
+for words in (["status", sys.argv[2]], ["status"], ["failures", sys.argv[2]]):
+    main(["campaign", "--profile", sys.argv[1], *words], standalone_mode=False)
+print("imported:", *sorted({name.partition(".")[0] for name in sys.modules} & set(sys.argv[3:])))
+"""
+
+
+@pytest.fixture
+def group(aiida_profile: Any) -> orm.Group:
+    """A campaign of two chains, 2V-s1 and 8V-s1, that nobody has started."""
+    return record_campaign(make_spec(), "")[0]
+
+
+@pytest.fixture
+def run(aiida_profile: Any) -> Run:
+    """Run a command."""
+
+    def invoke(*arguments: object, status: int = 0) -> Result:
+        result = CliRunner().invoke(main, ["campaign", *map(str, arguments)])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert result.exit_code == status, result.output
+        return result
+
+    return invoke
+
+
+def test_watch_sees_what_others_do_and_ends_when_nothing_can_change(
+    group: orm.Group, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = make_chain(group.label, "2V-s1", state="running").pk
+    make_chain(group.label, "8V-s1")
+
+    def end() -> None:
+        # a thread has a session of its own, as another program has
+        end_process(orm.load_node(running))
+        get_manager().get_profile_storage().get_session().close()
+
+    others = [threading.Thread(target=end), threading.Thread()]
+    real = watching.look
+
+    def look(seen: orm.Group) -> watching.Look:
+        other = others.pop()
+        other.start()
+        other.join()
+        return real(seen)
+
+    monkeypatch.setattr(watching, "look", look)
+    lines = run("watch", group.label, "--interval", "0.1").stdout.splitlines()
+    assert lines[0] == f"running: {group.label}, 2 chains (1 running, 1 finished), 0 of 20 snapshots"
+    assert lines[-2].endswith("2V-s1: finished, MD eq. 0/1 ps, 0/10 snapshots")
+    assert lines[-1] == f"finished: {group.label}, 2 chains (2 finished), 0 of 20 snapshots"
+    assert not others
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_ctrl_c_ends_the_watching_and_not_the_campaign(
+    group: orm.Group, run: Run, options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    real = watching.look
+
+    def look(seen: orm.Group) -> watching.Look:
+        looks.append(seen.label)
+        if len(looks) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return real(seen)
+
+    monkeypatch.setattr(watching, "look", look)
+    result = run("watch", group.label, "--interval", "0.1", *options, status=1)
+    assert (len(looks), result.stderr) == (2, "the campaign goes on\n")
+    assert (result.stdout == "") == bool(options)
+    assert find_campaign(group.label).pk == group.pk
+
+
+@pytest.mark.parametrize("interval", ["0", "-1", "nan", "inf", "soon"])
+def test_an_interval_out_of_bounds_is_refused(group: orm.Group, run: Run, interval: str) -> None:
+    refused = run("watch", group.label, "--interval", interval, status=2)
+    assert "Invalid value for '--interval'" in refused.stderr
+    assert refused.stdout == ""
+
+
+def test_a_folder_without_a_profile_is_a_line_and_none_is_made(run: Run, tmp_path: Path) -> None:
+    for words in (["status"], ["status", "any"], ["watch", "any"]):
+        refused = run(*words, "--directory", tmp_path / "none", status=1)
+        assert "no profile there" in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_look_imports_nothing_that_it_has_no_use_for(aiida_profile: Any, group: orm.Group) -> None:
+    make_chain(group.label, "2V-s1", exit_status=311)
+    words = [sys.executable, "-c", LOOK, aiida_profile.name, group.label, *HEAVY, "click"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=os.environ)
+    assert "rewire.chain [311]" in done.stdout
+    assert done.stdout.splitlines()[-1] == "imported: click"
