@@ -185,22 +185,23 @@ def test_a_snapshot_labels_its_conductance(ended: Ended) -> None:
     assert {name: attributes[name] for name in wanted} == wanted
 
 
-@pytest.mark.parametrize("output", [None, b""])
-def test_a_job_that_never_began(ended: Ended, output: bytes | None) -> None:
-    parsed = ended(dict.fromkeys(FILES) | {"aiida.out": output})
+def test_a_job_that_never_came_to_pw_x(ended: Ended) -> None:
+    parsed = ended(dict.fromkeys(FILES))
     refused(parsed, "ERROR_OUTPUT_MISSING")
     assert parsed.outputs == {}
+
+
+@pytest.mark.parametrize("output", [b"", b"\n \n"])
+def test_an_scf_that_was_killed_before_its_first_word(ended: Ended, output: bytes) -> None:
+    refused(ended(dict.fromkeys(FILES) | {"aiida.out": output}), "ERROR_SCF_INCOMPLETE", "it printed nothing")
 
 
 def test_an_scf_that_was_killed_says_its_last_words(ended: Ended, recorded: dict[str, bytes]) -> None:
     error = b"\n %%%%\n     Error in routine electrons (1):\n     charge is wrong\n %%%%\n\n     stopping ...\n"
     begun = recorded["aiida.out"][:5000]
-    left = dict.fromkeys(FILES) | {"aiida.out": begun + error}
-    parsed = ended(left)
+    parsed = ended(dict.fromkeys(FILES) | {"aiida.out": begun + error})
     refused(parsed, "ERROR_SCF_INCOMPLETE", "Error in routine electrons (1):; charge is wrong; stopping ...")
     assert parsed.outputs == {}
-    # nothing else than blanks
-    refused(ended({**left, "aiida.out": b"\n \n"}), "ERROR_SCF_INCOMPLETE")
 
 
 @pytest.mark.parametrize("part", [0.0, 0.1, 0.9, 0.999])

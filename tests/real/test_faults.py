@@ -77,7 +77,7 @@ print(json.dumps(query.all()))
 def test_a_snapshot_whose_job_lost_pw_x_is_computed_in_separate_jobs(tmp_path: Path) -> None:
     # the lead has 27 atoms, every junction more
     result = chain_with_a_kill(tmp_path, "pw.x", "aiida.in", "nat = 4")
-    assert result["status"] == 0, result["message"]
+    assert result["status"] == 0, result["rows"]
     assert len(result["rows"]) == 3
     assert all(0 <= row["conductance_g0"] < 1 and not row["missing"] for row in result["rows"])
     children = sorted(json.loads(run_python(tmp_path, BY_LABEL)), key=lambda child: child[2])

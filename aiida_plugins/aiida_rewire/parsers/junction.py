@@ -83,11 +83,11 @@ class JunctionParser(GatedPwcondParser):
     def scf(self) -> ParentRun | ExitCode:
         """Return the SCF as pw.x wrote it down."""
         text = self.stdout()
-        if not text:
+        if text is None:
             return self.exit_code("ERROR_OUTPUT_MISSING")
         if XML_NAME not in self.file_names:
             last = [line.strip(" %") for line in text.splitlines() if line.strip(" %")][-LAST_LINES:]
-            return self.exit_code("ERROR_SCF_INCOMPLETE", reason="; ".join(last))
+            return self.exit_code("ERROR_SCF_INCOMPLETE", reason="; ".join(last) or "it printed nothing")
         try:
             run = read_pw_xml(self.folder.base.repository.get_object_content(XML_NAME, mode="rb"))
             if not run.converged:
