@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @directory_option
 @json_option
 def plan_command(file: Path, directory: Path | None, as_json: bool) -> None:
-    """Say what a campaign comes to: chains, jobs, reuse, core-hours, disk, slots, time; nothing is started or recorded.
+    """Say what a campaign comes to: chains, jobs, reuse, core-hours, disk, slots, time; nothing is started.
 
     What a job costs is the median of similar ones before, of the same code and protocol (measured), or follows from a
     table of measured runs and the size of the cells (estimate: right to a factor of two or three). Waiting in queues
