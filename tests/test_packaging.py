@@ -126,8 +126,10 @@ def test_every_entry_point_loads_from_the_wheel(installed: Installed) -> None:
 
 
 def test_verdi_lists_every_plugin_of_the_wheel(installed: Installed) -> None:
-    listed = installed.run("-c", LIST_EVERYTHING, *ENTRY_POINTS).split("group: ")[1:]
-    assert len(listed) == len(ENTRY_POINTS)
+    # brokers are plugins that `verdi plugin list` knows no group for
+    groups = [group for group in ENTRY_POINTS if group != "aiida.brokers"]
+    listed = installed.run("-c", LIST_EVERYTHING, *groups).split("group: ")[1:]
+    assert len(listed) == len(groups) == len(ENTRY_POINTS) - 1
     for text in listed:
         group, *words = text.replace("*", " ").split()
         assert [name for name in ENTRY_POINTS[group] if name not in words] == []
