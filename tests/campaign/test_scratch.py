@@ -33,15 +33,7 @@ def machine(aiida_profile: Any, tmp_path_factory: pytest.TempPathFactory) -> orm
     """A computer whose work directory has a name that a shell would take apart."""
     work = tmp_path_factory.mktemp("scratch") / "it's a $(work) directory"
     work.mkdir()
-    computer = orm.Computer(
-        f"scratch-{uuid.uuid4().hex[:8]}",
-        f"scratch-{uuid.uuid4().hex[:8]}",
-        transport_type="core.local",
-        scheduler_type="core.direct",
-        workdir=str(work),
-    )
-    computer.store().configure(use_login_shell=False)
-    return computer
+    return computer_in(work)
 
 
 class Campaign:
@@ -189,6 +181,22 @@ def test_what_a_chain_of_another_campaign_has_taken_that_may_be_tried_again_stay
     assert campaign.gone() == {taken.get_remote_path()}
 
 
+def test_what_a_finished_job_of_a_chain_that_lives_has_taken_stays(campaign: Campaign, machine: orm.Computer) -> None:
+    lead = campaign.left(campaign.chain(), "lead").get_remote_path()
+    assert campaign.gone(leads=True) == {lead}
+    attempt = Campaign(machine).chain(state="waiting", status=None)
+    taking(remotes_at([lead])[0], "finished", attempt)
+    assert campaign.kept(leads=True) == {lead: Kept.LIVE}
+    end(attempt)
+
+
+def test_what_failed_in_another_campaign_is_that_ones_evidence(campaign: Campaign, machine: orm.Computer) -> None:
+    own = campaign.left(campaign.chain(), status=330).get_remote_path()
+    other = Campaign(machine)
+    other.left(other.chain(), status=330, path=own, make=False)
+    assert campaign.kept(failed=True) == {own: Kept.FAILED}
+
+
 @pytest.mark.parametrize(("attempts", "why"), [(2, Kept.UNFINISHED), (1, Kept.FAILED)])
 def test_a_chain_with_attempts_left_keeps_its_folders(machine: orm.Computer, attempts: int, why: Kept) -> None:
     campaign = Campaign(machine, retries={"attempts": attempts})
@@ -305,41 +313,48 @@ def test_a_note_of_the_whole_disk_keeps_nothing_back(campaign: Campaign, machine
     delete_nodes([user.pk, note.pk], dry_run=False)
 
 
+STRANGE = {
+    "outside": "{outside}",
+    "a link": "{work}/link",
+    "below a link": "{work}/step/precious",
+    "up and down": "{work}/../{up}/precious",
+    "up and down again": "{work}/inner/../../{up}/precious",
+    "a file": "{work}/file",
+    "two lines": "{work}/two\nlines",
+    "the work directory": "{work}",
+    "the root": "/",
+    "relative": "precious",
+}
+
+
+@pytest.mark.parametrize("path", STRANGE.values(), ids=STRANGE)
 def test_nothing_but_folders_below_the_work_directory_is_touched(
-    campaign: Campaign, machine: orm.Computer, tmp_path: Path
+    aiida_profile: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    chain, work = campaign.chain(), machine.get_workdir()
-    outside = tmp_path / "precious"
-    outside.mkdir()
+    work, outside = tmp_path / "work", tmp_path / "up" / "precious"
+    for folder in (work / "inner", work / "two\nlines", outside):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(outside.parent)
     (outside / "thesis.tex").write_text("all of it")
-    link, step = (Path(work) / uuid.uuid4().hex for _ in range(2))
-    link.symlink_to(outside)
-    step.symlink_to(tmp_path)
-    file = Path(work) / uuid.uuid4().hex
-    file.write_text("no folder")
-    paths = [
-        str(outside),
-        str(link),
-        f"{step}/precious",
-        f"{work}/../../{tmp_path.name}/precious",
-        work,
-        "/",
-        "relative",
-        str(file),
-        f"{work}/two\nlines",
-    ]
-    for path in paths:
-        campaign.left(chain, path=path, make=False)
-    assert set(campaign.kept().values()) == {Kept.STRANGE, Kept.ELSEWHERE}
-    run(campaign, "--yes", "--failed", "--leads")
-    assert (outside / "thesis.tex").read_text() == "all of it"
-    assert link.is_symlink()
-    assert file.exists()
-    strange = remotes_at(paths)
-    assert len(strange) == len(paths)
-    assert not any(remote.is_cleaned for remote in strange)
-    # they would keep back what other tests leave below them
-    delete_nodes([remote.pk for remote in strange], dry_run=False)
+    (work / "link").symlink_to(outside)
+    (work / "step").symlink_to(outside.parent)
+    (work / "file").write_text("no folder")
+    campaign = Campaign(computer_in(work))
+    path = path.format(work=work, outside=outside, up=outside.parent.name)
+    remote = campaign.left(campaign.chain(), path=path, make=False)
+    before = sorted(map(str, tmp_path.rglob("*")))
+    assert campaign.kept() == {path: Kept.STRANGE}
+    assert json.loads(run(campaign, "--yes", "--failed", "--leads", "--json").stdout)["removed"] == 0
+    assert sorted(map(str, tmp_path.rglob("*"))) == before
+    assert not orm.load_node(remote.pk).is_cleaned
+
+
+def computer_in(work: Path) -> orm.Computer:
+    """Store a computer of its own with a work directory."""
+    name = f"scratch-{uuid.uuid4().hex[:8]}"
+    computer = orm.Computer(name, name, transport_type="core.local", scheduler_type="core.direct", workdir=str(work))
+    computer.store().configure(use_login_shell=False)
+    return computer
 
 
 def remotes_at(paths: list[str]) -> list[orm.RemoteData]:
@@ -442,15 +457,10 @@ def test_a_work_directory_that_is_away_says_nothing_of_its_folders(campaign: Cam
     assert Path(remote.get_remote_path()).is_dir()
 
 
-def test_a_work_directory_that_is_a_link_is_one(machine: orm.Computer, tmp_path: Path) -> None:
+def test_a_work_directory_that_is_a_link_is_one(aiida_profile: Any, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "work").symlink_to(tmp_path / "disk")
-    name = f"linked-{uuid.uuid4().hex[:8]}"
-    computer = orm.Computer(
-        name, name, transport_type="core.local", scheduler_type="core.direct", workdir=str(tmp_path / "work")
-    )
-    computer.store().configure(use_login_shell=False)
-    campaign = Campaign(computer)
+    campaign = Campaign(computer_in(tmp_path / "work"))
     remote = campaign.left(campaign.chain())
     assert campaign.gone() == {remote.get_remote_path()}
     run(campaign, "--yes")
