@@ -61,8 +61,8 @@ def test_failures_are_counted_by_exit_code_and_those_made_up_for_apart(made: Mad
     found = {(row.kind.plugin, row.kind.exit_status or row.kind.state): row for row in rows}
     assert Counter({how: row.count for how, row in found.items()}) == made.failures
     assert Counter({how: row.mended for how, row in found.items()}) == made.mended
-    unmended = [row.count - row.mended for row in rows]
-    assert unmended == sorted(unmended, reverse=True)
+    order = [(row.left > 0, row.is_cause, row.left) for row in rows]
+    assert order == sorted(order, reverse=True)
 
 
 def test_a_row_tells_label_message_chains_lines_and_the_way_out(made: Made) -> None:
@@ -105,6 +105,10 @@ def test_where_a_chain_failed_is_its_deepest_failed_process(aiida_profile: Any, 
     assert (row.code, row.deepest.pk, row.deepest.plugin) == ("ERROR_PRODUCTION", last.pk, "rewire.md")
     assert [line.text for line in row.lines] == ["ERROR: Lost atoms: original 28 current 26"]
     assert row.way_out.startswith("a shorter md.timestep_fs")
+    # the job brought down its work chain, and that the chain; the first job was made up for by the second
+    assert [row.kind.plugin for row in failure_rows(group)] == [
+        *("rewire.md", "rewire.chain", "rewire.md.base", "rewire.md"),
+    ]
     jobs = {row.kind.exit_status: row for row in failure_rows(group) if row.kind.plugin == "rewire.md"}
     assert {status: (row.count, row.mended) for status, row in jobs.items()} == {400: (1, 1), 311: (1, 0)}
     # a later attempt whose production comes to its end makes up for all of it

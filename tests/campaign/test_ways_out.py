@@ -45,4 +45,6 @@ def test_processes_without_an_exit_code_and_strange_codes_have_a_way_out() -> No
     assert "the last lines say which" in way_out_of("rewire.lane", "excepted", None)
     assert "no exit code that this release knows" in way_out_of("rewire.md", "failed", 999)
     assert exit_code_of("somebody.elses", 11).label == "ERROR_MISSING_OUTPUT"
+    # what the scheduler did is said of any job
+    assert "walltime_h" in way_out_of("somebody.elses", "failed", 120)
     assert exit_code_of("rewire.junction", 421).label == "ERROR_SCF_NOT_CONVERGED"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE, WORKFLOW, attempt_label
+from aiida_rewire.campaign.attempts import PROCESS_TYPE, SNAPSHOTS_MISSING, WORKFLOW, attempt_label
 from aiida_rewire.campaign.branches import failed_below
 from aiida_rewire.campaign.census import Census, Part, take_census
 from aiida_rewire.campaign.evidence import Line, cleaned, decisive_lines, texts_of
@@ -32,6 +32,10 @@ class Kind(NamedTuple):
     plugin: str
     state: str
     exit_status: int | None
+
+
+INCOMPLETE = Kind(WORKFLOW, "failed", SNAPSHOTS_MISSING)
+"""Chains that lack snapshots, whose failures are counted themselves."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,21 @@ class FailureRow:
     lines: tuple[Line, ...]
     way_out: str
 
+    @property
+    def left(self) -> int:
+        """How many nothing made up for."""
+        return self.count - self.mended
+
+    @property
+    def is_cause(self) -> bool:
+        """Whether the example failed by itself, and not because something below it did."""
+        return self.deepest.pk == self.example
+
 
 def failure_rows(group: orm.Group, *, process_type: str = PROCESS_TYPE) -> list[FailureRow]:
-    """Return what failed in a campaign, by exit code, what is not made up for first and the most frequent of it.
+    """Return what failed in a campaign, by exit code, what is not made up for first.
+
+    Of that causes come before what they brought down, and of each the most frequent first.
 
     Parameters
     ----------
@@ -151,7 +167,9 @@ def failure_rows(group: orm.Group, *, process_type: str = PROCESS_TYPE) -> list[
                 way_out=way_out_of(origin.plugin, origin.state, origin.exit_status),
             )
         )
-    return sorted(rows, key=lambda row: (row.mended - row.count, -row.count, row.kind.plugin, row.code))
+    return sorted(
+        rows, key=lambda row: (not row.left, not row.is_cause, -row.left, -row.count, row.kind.plugin, row.code)
+    )
 
 
 def failures_in(campaign: str, census: Census) -> Iterator[Failure]:

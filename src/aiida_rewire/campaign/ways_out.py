@@ -264,7 +264,7 @@ STRANGE = f"no exit code that this release knows: {REPORT}"
 
 def exit_code_of(plugin: str, status: int) -> ExitCode:
     """Return label and way out of an exit code; of one that is not known the label is empty."""
-    return TABLE.get(plugin, PROCESS).get(status, ExitCode("", STRANGE))
+    return TABLE.get(plugin, JOB).get(status, ExitCode("", STRANGE))
 
 
 def way_out_of(plugin: str, state: str, status: int | None) -> str:

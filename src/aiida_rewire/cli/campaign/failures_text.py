@@ -8,7 +8,21 @@ from typing import Any
 
 from aiida_rewire.campaign.amending import listed
 from aiida_rewire.campaign.evidence import cleaned
-from aiida_rewire.campaign.triage import FailureRow
+from aiida_rewire.campaign.triage import INCOMPLETE, FailureRow
+
+
+def triage_values(label: str, rows: Sequence[FailureRow]) -> dict[str, Any]:
+    """Return all that is known of what failed, for programs; chains that lack snapshots stand apart."""
+    incomplete = next((row for row in rows if row.kind == INCOMPLETE), None)
+    return {
+        "label": label,
+        "failures": [failure_values(row) for row in rows if row is not incomplete],
+        "chains_incomplete": {
+            "count": incomplete.count if incomplete else 0,
+            "mended": incomplete.mended if incomplete else 0,
+            "chains": list(incomplete.chains) if incomplete else [],
+        },
+    }
 
 
 def failure_values(row: FailureRow) -> dict[str, Any]:
@@ -40,11 +54,14 @@ def failure_lines(label: str, rows: Sequence[FailureRow], *, with_mended: bool) 
     """
     if not rows:
         return ["nothing failed"]
-    left = [row for row in rows if with_mended or row.count > row.mended]
+    left = [row for row in rows if with_mended or row.left]
     lines: list[str] = []
     for row in left:
-        lines += [*in_full(row), ""]
-    if any(row.count > row.mended for row in rows):
+        if row.kind != INCOMPLETE:
+            lines += [*in_full(row), ""]
+    # its snapshots stand above with their reasons
+    lines += [counts_of(row) for row in left if row.kind == INCOMPLETE]
+    if any(row.left for row in rows):
         lines.append(
             f"`aiida-rewire campaign retry {label}` tries again what failed, `--exit-code N` only some of it"
         )
@@ -59,15 +76,22 @@ def failure_lines(label: str, rows: Sequence[FailureRow], *, with_mended: bool) 
 
 def title_of(row: FailureRow) -> str:
     """Return what failures of a kind have in common, in a few words."""
+    if row.kind == INCOMPLETE:
+        return "chains incomplete"
     plugin, state, exit_status = row.kind
     return f"{plugin} [{exit_status}] {row.code}".strip() if state == "failed" else f"{plugin} {state}"
 
 
-def in_full(row: FailureRow) -> Iterator[str]:
-    """Yield all that a person wants to know of a kind of failure."""
+def counts_of(row: FailureRow) -> str:
+    """Say how many failures of a kind there are, and where."""
     mended = f", and {row.mended} made up for" if row.mended else ""
     chains = f" (chains {listed(row.chains)})" if row.chains else ""
-    yield f"{title_of(row)}: {row.count - row.mended}{mended}{chains}"
+    return f"{title_of(row)}: {row.left}{mended}{chains}"
+
+
+def in_full(row: FailureRow) -> Iterator[str]:
+    """Yield all that a person wants to know of a kind of failure."""
+    yield counts_of(row)
     if row.message:
         yield f"  {cleaned(row.message)}"
     yield f"  example: <{row.example}> {row.label}"

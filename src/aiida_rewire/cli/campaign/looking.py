@@ -107,11 +107,10 @@ def failures_command(label: str, mended: bool, directory: Path | None, as_json: 
     """
     with campaign_of(label, directory) as group:
         from aiida_rewire.campaign.triage import failure_rows
-        from aiida_rewire.cli.campaign.failures_text import failure_lines, failure_values
+        from aiida_rewire.cli.campaign.failures_text import failure_lines, triage_values
 
         rows = failure_rows(group)
-        values = {"label": label, "failures": [failure_values(row) for row in rows]}
-        answer(values, failure_lines(label, rows, with_mended=mended), as_json=as_json)
+        answer(triage_values(label, rows), failure_lines(label, rows, with_mended=mended), as_json=as_json)
 
 
 @click.command("cost")
