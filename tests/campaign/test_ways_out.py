@@ -48,3 +48,17 @@ def test_processes_without_an_exit_code_and_strange_codes_have_a_way_out() -> No
     # what the scheduler did is said of any job
     assert "walltime_h" in way_out_of("somebody.elses", "failed", 120)
     assert exit_code_of("rewire.junction", 421).label == "ERROR_SCF_NOT_CONVERGED"
+
+
+@pytest.mark.parametrize(
+    ("line", "way_out"),
+    [
+        ("slurmstepd: error: *** JOB 17 ON n1 CANCELLED AT noon DUE TO TIME LIMIT ***", "walltime_h"),
+        ("slurmstepd: error: Detected 1 oom-kill event(s) in step 17.batch cgroup.", "memory_gb"),
+        ("forrtl: No space left on device", "neither full nor over quota"),
+        ("pw.x: error while loading shared libraries: libmpi.so.40: cannot open shared object file", "starts at all"),
+    ],
+)
+def test_lines_that_tell_more_than_the_exit_code_decide(line: str, way_out: str) -> None:
+    assert way_out in way_out_of("rewire.pw", "failed", 305, ["something", line])
+    assert way_out_of("rewire.md", "failed", 311, ["ERROR: Lost atoms"]).startswith("a shorter md.timestep_fs")

@@ -326,7 +326,7 @@ def job_state(process: Alive) -> str:
     """Say what a job is doing: in the scheduler's word where it has one, else in AiiDA's."""
     if process.state == "paused":
         return "paused"
-    return process.scheduler or process.state
+    return "retrieving" if process.scheduler == "done" else process.scheduler or process.state
 
 
 def notes_of(state: State, last: Attempt | None, alive: Sequence[Alive]) -> list[str]:

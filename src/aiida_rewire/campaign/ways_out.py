@@ -6,7 +6,8 @@ table against them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
@@ -262,12 +263,26 @@ KILLED = f"somebody killed it; {RETRY}"
 STRANGE = f"no exit code that this release knows: {REPORT}"
 
 
+BY_LINES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), way_out)
+    for pattern, way_out in (
+        (r"DUE TO TIME LIMIT|PBS: job killed: walltime", JOB[120].way_out),
+        (r"oom[-_ ]kill|out of memory|exceeded.*memory limit", JOB[110].way_out),
+        (r"no space left on device|disk quota exceeded", SCRATCH),
+        (r"NODE FAIL|slurmstepd.*node failure", JOB[140].way_out),
+        (r"command not found|error while loading shared libraries|cannot open shared object", f"{STARTED} {RETRY}"),
+        (r"unable to locate a modulefile|ModuleNotFoundError", f"{STARTED} {RETRY}"),
+    )
+)
+"""What lines of outputs tell that no exit code does: where one of these stands, it decides."""
+
+
 def exit_code_of(plugin: str, status: int) -> ExitCode:
     """Return label and way out of an exit code; of one that is not known the label is empty."""
     return TABLE.get(plugin, JOB).get(status, ExitCode("", STRANGE))
 
 
-def way_out_of(plugin: str, state: str, status: int | None) -> str:
+def way_out_of(plugin: str, state: str, status: int | None, lines: Iterable[str] = ()) -> str:
     """Return what a person can do about a process that ended like that.
 
     Parameters
@@ -276,7 +291,13 @@ def way_out_of(plugin: str, state: str, status: int | None) -> str:
         Name of the plugin; failed, killed or excepted.
     status
         Exit status of a failed one.
+    lines
+        That decide why, in its outputs.
     """
+    text = "\n".join(lines)
+    for pattern, way_out in BY_LINES:
+        if pattern.search(text):
+            return way_out
     if state == "killed":
         return KILLED
     if state == "excepted" or status is None:

@@ -54,12 +54,12 @@ def states_of(progress: CampaignProgress) -> Counter[State]:
     return Counter(chain.state for chain in progress.chains)
 
 
-def progress_sheet(progress: CampaignProgress, runners: Runners) -> Sheet:
-    """Return how far a campaign is, as a table."""
+def progress_sheet(progress: CampaignProgress, runners: Runners, where: str = "") -> Sheet:
+    """Return how far a campaign is, as a table; `where` ends commands that find it, such as ` --directory study`."""
     return Sheet(
         columns=COLUMNS,
         rows=[chain_row(chain) for chain in progress.chains],
-        before=[*headlines(progress), *runner_lines(progress, runners)],
+        before=[*headlines(progress), *runner_lines(progress, runners, where)],
         after=list(remarks(progress.chains)),
     )
 
@@ -75,16 +75,19 @@ def headlines(progress: CampaignProgress) -> list[str]:
     return [f"{progress.state}: {progress.label}, {number} ({chains}), {done} of {total} snapshots{left}"]
 
 
-def runner_lines(progress: CampaignProgress, runners: Runners) -> list[str]:
-    """Say who runs a campaign, and what keeps it from going on."""
+def runner_lines(progress: CampaignProgress, runners: Runners, where: str = "") -> list[str]:
+    """Say who runs a campaign, and what keeps it from going on; `where` ends commands that find it."""
     lines = []
     if runners.controller:
-        where = f" on {runners.host}, PID {runners.pid}, since {runners.since}" if runners.host else ""
-        lines.append(f"a controller runs it{where}")
+        whose = f" on {runners.host}, PID {runners.pid}, since {runners.since}" if runners.host else ""
+        lines.append(f"a controller runs it{whose}")
     elif not progress.is_over:
-        lines.append(f"no controller runs it: `aiida-rewire campaign run {progress.label} --detach` starts one")
+        command = f"aiida-rewire campaign run {progress.label} --detach{where}"
+        lines.append(f"no controller runs it: `{command}` starts one")
     if runners.daemon is False and not progress.is_over:
-        lines.append("the daemon does not run on this machine: nothing goes on here until `verdi daemon start`")
+        # that of an embedded profile starts with the controller
+        start = "a controller runs the campaign" if where else "`verdi daemon start`"
+        lines.append(f"the daemon does not run on this machine: nothing goes on here until {start}")
     return lines
 
 

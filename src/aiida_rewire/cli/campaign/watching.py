@@ -68,23 +68,23 @@ def looks_until_over(pk: int, interval_s: float, tell: Callable[[str], None]) ->
         time.sleep(pause_s)
 
 
-def watch_on_terminal(looks: Iterator[Look], console: Console) -> CampaignProgress:
+def watch_on_terminal(looks: Iterator[Look], console: Console, where: str = "") -> CampaignProgress:
     """Keep the status of a campaign up to date on a terminal; return the last one."""
     with Live(console=console, auto_refresh=False) as live:
         for progress, runners in looks:
-            live.update(drawn(progress_sheet(progress, runners)), refresh=True)
+            live.update(drawn(progress_sheet(progress, runners, where)), refresh=True)
     return progress
 
 
-def watch_as_lines(looks: Iterator[Look]) -> CampaignProgress:
+def watch_as_lines(looks: Iterator[Look], where: str = "") -> CampaignProgress:
     """Print the status of a campaign, then a line for whatever changes; return the last one."""
     before: dict[str, str] | None = None
     said: list[str] = []
     for progress, runners in looks:
         lines = {chain.name: chain_line(chain) for chain in progress.chains}
-        about = runner_lines(progress, runners)
+        about = runner_lines(progress, runners, where)
         if before is None:
-            for line in plain_lines(progress_sheet(progress, runners)):
+            for line in plain_lines(progress_sheet(progress, runners, where)):
                 say(line)
         else:
             now = datetime.now().astimezone().strftime("%H:%M:%S")
