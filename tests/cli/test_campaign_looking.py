@@ -107,7 +107,7 @@ def test_status_for_programs(run: Run, made: Made) -> None:
         there = chain["md"]["equilibration"]["done_ps"] + chain["md"]["production"]["done_ps"]
         assert there == pytest.approx(expected.md_ps)
     orphaned = next(chain for chain in found["chains"] if chain["notes"])
-    assert orphaned["jobs"] == {"done": 2}
+    assert orphaned["jobs"] == {"retrieving": 2}
     assert found["left_s"] > 0
 
 

@@ -164,7 +164,7 @@ def failure_rows(group: orm.Group, *, process_type: str = PROCESS_TYPE) -> list[
                 message=message,
                 deepest=Deepest(below, origin.plugin, origin.exit_status, origin.message),
                 lines=lines,
-                way_out=way_out_of(origin.plugin, origin.state, origin.exit_status),
+                way_out=way_out_of(origin.plugin, origin.state, origin.exit_status, [line.text for line in lines]),
             )
         )
     return sorted(

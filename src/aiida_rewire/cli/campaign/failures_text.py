@@ -40,7 +40,7 @@ def failure_values(row: FailureRow) -> dict[str, Any]:
     }
 
 
-def failure_lines(label: str, rows: Sequence[FailureRow], *, with_mended: bool) -> list[str]:
+def failure_lines(label: str, rows: Sequence[FailureRow], *, with_mended: bool, where: str = "") -> list[str]:
     """Say what failed: what nothing made up for in full, the rest in a line each.
 
     Parameters
@@ -51,6 +51,8 @@ def failure_lines(label: str, rows: Sequence[FailureRow], *, with_mended: bool) 
         What failed.
     with_mended
         Say the rest in full as well.
+    where
+        Ends commands that find the campaign, such as `` --directory study``.
     """
     if not rows:
         return ["nothing failed"]
@@ -62,9 +64,8 @@ def failure_lines(label: str, rows: Sequence[FailureRow], *, with_mended: bool) 
     # its snapshots stand above with their reasons
     lines += [counts_of(row) for row in left if row.kind == INCOMPLETE]
     if any(row.left for row in rows):
-        lines.append(
-            f"`aiida-rewire campaign retry {label}` tries again what failed, `--exit-code N` only some of it"
-        )
+        command = f"aiida-rewire campaign retry {label}{where}"
+        lines.append(f"`{command}` tries again what failed, `--exit-code N` only some of it")
     else:
         lines.append("all that failed was made up for")
     mended = [row for row in rows if row not in left]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -40,7 +41,12 @@ def status_command(label: str | None, directory: Path | None, as_json: bool) -> 
         if as_json:
             answer(progress_values(progress, runners), [], as_json=True)
         else:
-            show(progress_sheet(progress, runners))
+            show(progress_sheet(progress, runners, place_of(directory)))
+
+
+def place_of(directory: Path | None) -> str:
+    """Return what ends a command that is to find the same profile."""
+    return "" if directory is None else f" --directory {shlex.quote(str(directory))}"
 
 
 def list_campaigns(directory: Path | None, *, as_json: bool) -> None:
@@ -86,9 +92,9 @@ def watch_command(label: str, interval: float, directory: Path | None, as_json: 
                 progress, runners = watching.last_of(looks)
                 answer(progress_values(progress, runners), [], as_json=True)
             elif console.is_terminal:
-                progress = watching.watch_on_terminal(looks, console)
+                progress = watching.watch_on_terminal(looks, console, place_of(directory))
             else:
-                progress = watching.watch_as_lines(looks)
+                progress = watching.watch_as_lines(looks, place_of(directory))
             finished = progress.state == "finished"
         except KeyboardInterrupt:
             say_aside("the campaign goes on")
@@ -110,7 +116,11 @@ def failures_command(label: str, mended: bool, directory: Path | None, as_json: 
         from aiida_rewire.cli.campaign.failures_text import failure_lines, triage_values
 
         rows = failure_rows(group)
-        answer(triage_values(label, rows), failure_lines(label, rows, with_mended=mended), as_json=as_json)
+        answer(
+            triage_values(label, rows),
+            failure_lines(label, rows, with_mended=mended, where=place_of(directory)),
+            as_json=as_json,
+        )
 
 
 @click.command("cost")
