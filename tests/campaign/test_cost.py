@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,21 @@ from aiida.schedulers.plugins.slurm import SlurmScheduler
 from made_conductances import end_process, make_chain, make_conductance
 from small_campaigns import make_spec
 
-from aiida_rewire.campaign.accounting import EXTRA, Account, Answer, Asked, Unknown, ask_scheduler
-from aiida_rewire.campaign.cost import Cost, Source, cost_of, spent_by, total
+from aiida_rewire.campaign.accounting import (
+    EXTRA,
+    Account,
+    Answer,
+    Asked,
+    Unknown,
+    account_in_extra,
+    ask_scheduler,
+    store_accounts,
+)
+from aiida_rewire.campaign.cost import Cost, Source, cost_of, mended_of, spent_by, total
 from aiida_rewire.campaign.jobs import Job, cores_in
 from aiida_rewire.campaign.record import record_campaign
 
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SLURM_OPTIONS = {"num_machines": 1, "num_mpiprocs_per_machine": 4}
 
 
@@ -24,6 +35,7 @@ def job(plugin: str = "rewire.junction", **values: Any) -> Job:
     """A job of four cores that ended well."""
     usual: dict[str, Any] = {
         **{"pk": 1, "chain": "2V-s1", "branch": "lane_0", "plugin": plugin, "user": "a@b", "computer": "cluster"},
+        **{"snapshot": None, "began": NOON},
         **{"state": "finished", "exit_status": 0, "job_id": "17", "cores": 4, "cached": False, "times": {}},
         **{"polled_s": None, "answer": Answer.NONE, "account": None},
     }
@@ -73,6 +85,30 @@ def test_a_job_that_the_next_one_goes_on_from_is_not_wasted() -> None:
     assert shown(job(**cut_off, times={"wall_time_s": 90.0}))[0][:2] == ("md production", "good")
     assert shown(job(**cut_off))[0][:2] == ("md production", "failed")
     assert shown(job(**{**cut_off, "exit_status": 311}, times={"wall_time_s": 90.0}))[0][1] == "failed"
+
+
+def test_what_another_job_made_up_for_is_told_apart_and_wasted_all_the_same() -> None:
+    def at(pk: int, minute: int, **values: Any) -> Job:
+        return job(pk=pk, began=NOON + timedelta(minutes=minute), **values)
+
+    failed: dict[str, Any] = {"state": "failed", "exit_status": 420}
+    of_dynamics: dict[str, Any] = {"plugin": "rewire.md", "branch": "production"}
+    jobs = [
+        at(1, 0, snapshot=3, **failed),
+        at(2, 1, snapshot=4, **failed),
+        at(3, 2, snapshot=5, times=PARTS),
+        # an archive keeps no order of PKs: the one that ended well began after the first, before the last
+        at(4, 5, **of_dynamics),
+        at(5, 4, state="killed", exit_status=None, **of_dynamics),
+        at(6, 6, state="excepted", exit_status=None, **of_dynamics),
+        at(7, 3, state="killed", exit_status=None, **{**of_dynamics, "branch": "equilibration"}),
+        at(8, 3, state="killed", exit_status=None, chain="8V-s1", **of_dynamics),
+        at(9, 7, state="running", exit_status=None, snapshot=3),
+    ]
+    assert mended_of(jobs, {"2V-s1": {3: None, 5: None}, "8V-s1": {4: None}}) == {1, 5}
+    spent = tuple(spent_by(job(times={"scf_wall_s": 60.0}, **failed), mended=True))
+    assert [one.status for one in spent] == ["mended"]
+    assert Cost(spent, (), 0, ()).wasted.core_s == 240.0
 
 
 def test_of_what_never_ended_the_last_poll_tells_something() -> None:
@@ -163,11 +199,14 @@ def test_jobs_of_all_levels_and_attempts_are_found(group: orm.Group, fixtures: P
     steps = child(lane, orm.WorkChainNode, "rewire.snapshot", "snapshot_0001_steps")
     base = child(steps, orm.WorkChainNode, "rewire.pw.base", "scf_junction")
     scf = child(base, orm.CalcJobNode, "rewire.pw", "iteration_01", last_job_info={"wallclock_time_seconds": 90})
+    first = child(lane, orm.CalcJobNode, "rewire.junction", "snapshot_0007", resources=SLURM_OPTIONS)
+    give(first, "results", {"scf_wall_s": 36.0})
     cached = child(base, orm.CalcJobNode, "rewire.pw", "iteration_02", resources=SLURM_OPTIONS)
     cached.base.extras.set("_aiida_cached_from", of_lead.uuid)
     give(cached, "output_parameters", {"wall_time_seconds": 900.0})
     for node in (segment, of_lead, junction, cached):
         end_process(node)
+    end_process(first, exit_status=420)
     scf.set_process_state("killed")
     second = make_chain(group.label, "2V-s1", state="running")
     again = child(second, orm.WorkChainNode, "rewire.md.base", "equilibration")
@@ -187,12 +226,15 @@ def test_jobs_of_all_levels_and_attempts_are_found(group: orm.Group, fixtures: P
         ("scf", "good"): (1, pytest.approx(8 * 0.60 / 3600), 0),
         ("readback", "good"): (1, pytest.approx(8 * 0.05 / 3600), 0),
         ("pwcond", "good"): (1, pytest.approx(8 * 0.35 / 3600), 0),
+        # of the snapshot in separate jobs, which has no conductance; the other one got its later
         ("scf", "killed"): (1, 90 / 3600, 0),
+        ("scf", "mended"): (1, 4 * 36 / 3600, 0),
     }
+    assert cost.wasted.jobs == 3
     assert (total(cost.saved).jobs, total(cost.saved).core_hours, cost.reused) == (1, 1.0, 1)
     sources = cost.by(lambda one: str(one.source))
     assert {source: sum(found.jobs for found in there.values()) for source, there in sources.items()} == {
-        "program": 2,
+        "program": 3,
         "sacct": 1,
         "last poll": 1,
         "unknown": 1,
@@ -247,3 +289,35 @@ def test_a_cluster_without_accounting_is_asked_once(fixtures: Path) -> None:
     ask_scheduler(scheduler, "cluster", [Unknown(pk, "cluster", str(pk)) for pk in range(1, 1001)], asked)
     assert scheduler.asked == [",".join(map(str, range(1, 201)))]
     assert asked.notes == ["sacct on cluster gives no account: Slurm accounting storage is disabled"]
+
+
+@pytest.mark.parametrize(
+    ("stderr", "said"),
+    [
+        ("\n\x1b[31mWelcome\x1b[0m\n\nsacct: error: Problem talking to the database\x07\n", "sacct: error: Problem"),
+        ("\n  bash: line 1:\tno such command \u202e\n", "bash: line 1: no such command"),
+        ("x" * 1000, "x" * 100),
+        ("", "status 1"),
+    ],
+)
+def test_what_a_cluster_says_instead_of_accounts_is_harmless(stderr: str, said: str) -> None:
+    asked = Asked()
+    scheduler = RecordedSlurm([{"retval": 1, "stdout": "", "stderr": stderr}])
+    ask_scheduler(scheduler, "cluster", [Unknown(1, "cluster", "17")], asked)
+    (note,) = asked.notes
+    assert note.startswith(f"sacct on cluster gives no account: {said}")
+    assert note.isprintable()
+    assert len(note) < 200
+
+
+def test_accounts_are_kept_beside_other_extras(aiida_profile: Any) -> None:
+    jobs = [orm.CalcJobNode(label=f"kept {number}").store() for number in range(3)]
+    jobs[0].base.extras.set("mine", 1)
+    accounts = {one.pk: Account("COMPLETED", 10.0 * one.pk, 2, 20.0 * one.pk) for one in jobs}
+    store_accounts(accounts)
+    found = orm.QueryBuilder().append(
+        orm.CalcJobNode, filters={"label": {"like": "kept %"}}, project=["id", "extras"]
+    )
+    extras = dict(found.all())
+    assert {pk: account_in_extra(those[EXTRA]) for pk, those in extras.items()} == accounts
+    assert extras[jobs[0].pk]["mine"] == 1

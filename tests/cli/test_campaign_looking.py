@@ -310,7 +310,11 @@ def test_cost_for_people_and_programs(run: Run, made: Made) -> None:
     )
     assert found["saved"]["snapshots_of_equal_contacts"] == 2
     assert set(found["sources"]) == {"program", "unknown"}
-    lines = run("cost", made.label, "--no-ask").stdout.splitlines()
+    # those whose snapshot has a conductance from another job are told apart
+    statuses = {status: there[status]["jobs"] for status, there in found["statuses"].items()}
+    assert statuses["mended"] == made.mended["rewire.junction", 420]
+    assert statuses["mended"] + statuses["failed"] == found["wasted"]["jobs"]
+    lines = run("cost", made.label, "--no-sacct").stdout.splitlines()
     assert lines[0].startswith(f"{made.label}: ")
     row = next(line.split() for line in lines if line.startswith("scf "))
     assert row[:3] == ["scf", str(scf["jobs"]), f"{scf['core_hours']:.3g}"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from aiida_rewire.campaign.evidence import cleaned
 from aiida_rewire.campaign.schedulers import failures, scheduler_of
 
 EXTRA = "rewire_sacct"
@@ -202,7 +203,7 @@ def ask_again(jobs: Collection[Unknown], tell: Callable[[str], None]) -> Asked:
             with scheduler_of(computer) as scheduler:
                 ask_scheduler(scheduler, computer, those, asked)
         except failures() as error:
-            asked.notes.append(f"{computer} does not answer: {' '.join(str(error).split())}")
+            asked.notes.append(f"{computer} does not answer: {cleaned(str(error)) or type(error).__name__}")
     return asked
 
 
@@ -237,8 +238,7 @@ def ask_scheduler(scheduler: Any, computer: str, jobs: Sequence[Unknown], asked:
         info = scheduler.get_detailed_job_info(",".join(job.job_id for job in some))
         rows = rows_in(str(info["stdout"]))
         if rows is None:
-            why = " ".join(str(info["stderr"]).split("\n")[0].split()) or f"status {info['retval']}"
-            asked.notes.append(f"sacct on {computer} gives no account: {why}")
+            asked.notes.append(f"sacct on {computer} gives no account: {why_none(info)}")
             return
         for job in some:
             answer, account = account_of(rows, job.job_id, f"aiida-{job.pk}")
@@ -247,9 +247,22 @@ def ask_scheduler(scheduler: Any, computer: str, jobs: Sequence[Unknown], asked:
             asked.early += answer is Answer.EARLY
 
 
+def why_none(info: Mapping[str, Any]) -> str:
+    """Return the line in which Slurm says why it gives no account, or another one: a login may have its own."""
+    said = [line for line in map(cleaned, str(info["stderr"]).splitlines()) if line]
+    of_slurm = [line for line in said if re.search("sacct|slurm", line, re.IGNORECASE)]
+    return next(iter([*of_slurm, *said]), f"status {info['retval']}")
+
+
 def store_accounts(accounts: Mapping[int, Account]) -> None:
     """Keep accounts as extras of their jobs, so that nobody needs to be asked again."""
     from aiida import orm
+    from aiida.manage import get_manager
 
-    for pk, account in accounts.items():
-        orm.load_node(pk).base.extras.set(EXTRA, account._asdict())
+    pks = sorted(accounts)
+    for start in range(0, len(pks), AT_ONCE):
+        query = orm.QueryBuilder().append(orm.CalcJobNode, filters={"id": {"in": pks[start : start + AT_ONCE]}})
+        # others write meanwhile: no transaction is long
+        with get_manager().get_profile_storage().transaction():
+            for node in query.all(flat=True):
+                node.base.extras.set(EXTRA, accounts[node.pk]._asdict())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,10 @@ AT_CHECKPOINT = ("rewire.md", 400)
 """A job of the dynamics that the next one goes on from."""
 
 GOOD = "good"
-STATUSES = (GOOD, "failed", "killed", "excepted", RUNNING)
+MENDED = "mended"
+"""Of a job that did not end well, and that another one made up for later: what it cost is wasted all the same."""
+
+STATUSES = (GOOD, MENDED, "failed", "killed", "excepted", RUNNING)
 STEPS = ("md equilibration", "md production", "lead", "scf", "readback", "pwcond", UNDIVIDED)
 
 
@@ -171,8 +175,9 @@ def cost_of(
         for job in jobs
     ]
     conductances = conductances_of(Tables.of(group), group.label)
+    mended = mended_of(told, conductances)
     return Cost(
-        spent=tuple(one for job in told if not job.cached for one in spent_by(job)),
+        spent=tuple(one for job in told if not job.cached for one in spent_by(job, mended=job.pk in mended)),
         saved=tuple(one for job in told if job.cached for one in spent_by(job)),
         reused=sum(one.reused for those in conductances.values() for one in those.values()),
         notes=tuple(notes),
@@ -200,11 +205,48 @@ def stored(asked: Asked) -> list[str]:
     return []
 
 
-def spent_by(job: Job) -> Iterator[Spent]:
-    """Yield what a job took, of a snapshot's one job by its parts."""
+def mended_of(jobs: Sequence[Job], conductances: Mapping[str, Collection[int]]) -> set[int]:
+    """Return the jobs that did not end well, and whose purpose was reached all the same, by PK.
+
+    Parameters
+    ----------
+    jobs
+        All of a campaign.
+    conductances
+        Snapshots that have one, by chain: a job for one of these was made up for. Another one was if a later job of
+        its chain, plugin and branch came to its end.
+    """
+    last: dict[tuple[str, str, str], datetime] = {}
+    for job in jobs:
+        if status_of(job) == GOOD:
+            branch = (job.chain, job.plugin, job.branch)
+            last[branch] = max(job.began, last.get(branch, job.began))
+    found = set()
+    for job in jobs:
+        if status_of(job) in (GOOD, RUNNING):
+            continue
+        if job.snapshot is not None:
+            made_up = job.snapshot in conductances.get(job.chain, ())
+        else:
+            made_up = job.began < last.get((job.chain, job.plugin, job.branch), job.began)
+        if made_up:
+            found.add(job.pk)
+    return found
+
+
+def spent_by(job: Job, *, mended: bool = False) -> Iterator[Spent]:
+    """Yield what a job took, of a snapshot's one job by its parts.
+
+    Parameters
+    ----------
+    job
+        The job.
+    mended
+        Whether another one made up for it.
+    """
 
     def spent(step: str, source: Source, core_s: float, wall_s: float) -> Spent:
-        return Spent(job.pk, step, job.user, status_of(job), source, core_s, wall_s)
+        return Spent(job.pk, step, job.user, MENDED if mended else status_of(job), source, core_s, wall_s)
 
     parts = {step: job.times[name] for step, name in PARTS.items() if name in job.times}
     program_s = sum(parts.values())
@@ -239,7 +281,7 @@ def step_of(job: Job) -> str:
 
 
 def status_of(job: Job) -> str:
-    """Say what became of what a job cost."""
+    """Say how a job ended."""
     if job.state == "finished" or ((job.plugin, job.exit_status) == AT_CHECKPOINT and job.times):
         return GOOD
     return job.state

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.campaign.accounting import EXTRA, Account, Answer, account_in, account_in_extra
 from aiida_rewire.campaign.attempts import PROCESS_TYPE, TERMINAL, attempts_of, state_of
 from aiida_rewire.campaign.branches import CACHED_FROM
+from aiida_rewire.campaign.census import SNAPSHOT
 from aiida_rewire.campaign.tables import CALLS, CREATE, Tables, batched, number, plugin_of, whole
 
 if TYPE_CHECKING:
@@ -37,8 +39,12 @@ class Job:
         Of its node, and the chain it belongs to.
     branch
         Link label of what its attempt called above it: production, lead, lane_0, ...
+    snapshot
+        Number of the snapshot that it is for; None of jobs of the dynamics and of leads.
     plugin, user, computer
         Of the job; the user's e-mail, the computer's label.
+    began
+        When it was submitted.
     state, exit_status
         As of an attempt; of one that lives `running`.
     job_id
@@ -58,9 +64,11 @@ class Job:
     pk: int
     chain: str
     branch: str
+    snapshot: int | None
     plugin: str
     user: str
     computer: str
+    began: datetime
     state: str
     exit_status: int | None
     job_id: str | None
@@ -94,20 +102,23 @@ def jobs_of(group: orm.Group, *, process_type: str = PROCESS_TYPE) -> list[Job]:
 
 def jobs_below(tables: Tables, roots: Sequence[int]) -> Any:
     """Return the statement that finds the jobs below processes, with all that a `Job` is made of."""
-    from sqlalchemy import and_, select
+    from sqlalchemy import and_, case, select
 
     nodes, links, attribute = tables.nodes, tables.links, tables.attribute
     columns = (links.c.output_id.label("id"), links.c.input_id.label("root"), links.c.label.label("branch"))
-    calls = select(*columns).where(links.c.input_id.in_(roots), links.c.type.in_(CALLS)).cte(recursive=True)
+    first = links.c.label.label("twig")
+    calls = select(*columns, first).where(links.c.input_id.in_(roots), links.c.type.in_(CALLS)).cte(recursive=True)
     further, made, results = links.alias("further"), links.alias("made"), nodes.alias("results")
+    # what a branch called, that is below a lane the snapshot
+    twig = case((calls.c.twig == calls.c.branch, further.c.label), else_=calls.c.twig)
     calls = calls.union(
-        select(further.c.output_id, calls.c.root, calls.c.branch)
+        select(further.c.output_id, calls.c.root, calls.c.branch, twig)
         .join(calls, calls.c.id == further.c.input_id)
         .where(further.c.type.in_(CALLS))
     )
     return (
         select(
-            *(calls.c.id, calls.c.root, calls.c.branch, nodes.c.process_type),
+            *(calls.c.id, calls.c.root, calls.c.branch, calls.c.twig, nodes.c.process_type, nodes.c.ctime),
             *(tables.users.c.email, tables.computers.c.label.label("computer")),
             *(attribute(name).label(name) for name in ("process_state", "exit_status", "job_id")),
             *(nodes.c.attributes[name].as_json().label(name) for name in ("resources", "last_job_info")),
@@ -143,13 +154,16 @@ def job_of(row: Mapping[str, Any], chain: str) -> Job:
         answer, account = account_in(row["info"], job_id or "")
     times = {name: seconds for name in TIMES if (seconds := number(row[name])) is not None and seconds >= 0}
     polled = row["last_job_info"]
+    snapshot = SNAPSHOT.match(row["twig"])
     return Job(
         pk=row["id"],
         chain=chain,
         branch=row["branch"],
+        snapshot=None if snapshot is None else int(snapshot[1]),
         plugin=plugin_of(row["process_type"]),
         user=row["email"],
         computer=row["computer"] or "",
+        began=row["ctime"],
         state=state_of(row["process_state"], status, paused=False) if ended else RUNNING,
         exit_status=status,
         job_id=job_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from aiida_rewire.campaign.cost import GOOD, STATUSES, STEPS, Cost, Source, Spent, Sum, total
+from aiida_rewire.campaign.cost import GOOD, MENDED, STATUSES, STEPS, Cost, Source, Spent, Sum, total
 from aiida_rewire.campaign.jobs import RUNNING
 from aiida_rewire.cli.campaign.showing import Sheet
 
@@ -111,6 +111,9 @@ def saved_lines(cost: Cost) -> list[str]:
 
 
 def source_lines(cost: Cost) -> list[str]:
-    """Say where the numbers come from."""
+    """Say where the numbers come from, and what a status means that does not say so itself."""
     used = {one.source for one in cost.spent}
-    return [f"{source}: {meaning}" for source, meaning in MEANING.items() if source in used]
+    lines = [f"{source}: {meaning}" for source, meaning in MEANING.items() if source in used]
+    if any(one.status == MENDED for one in cost.spent):
+        lines.append(f"{MENDED}: did not end well, and another job made up for it; wasted all the same")
+    return lines

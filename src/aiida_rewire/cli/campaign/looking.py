@@ -125,7 +125,14 @@ def failures_command(label: str, mended: bool, directory: Path | None, as_json: 
 
 @click.command("cost")
 @click.argument("label")
-@click.option("--ask/--no-ask", default=True, show_default=True, help="Ask Slurm for accounts that are missing.")
+@click.option(
+    "--sacct/--no-sacct",
+    "--ask/--no-ask",
+    "ask",
+    default=True,
+    show_default=True,
+    help="Ask Slurm for accounts that are missing.",
+)
 @directory_option
 @json_option
 def cost_command(label: str, ask: bool, directory: Path | None, as_json: bool) -> None:
