@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
 
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.junction.contact import BOND_LENGTH
@@ -295,6 +292,11 @@ def _joined_to_tips(snapshot: NDArray[np.float64], gap: FlatGap) -> NDArray[np.b
     beyond = ~gap.holds(snapshot, margin=0.0)
     if not beyond.any():
         return np.ones(len(snapshot), dtype=np.bool_)
+    # imported here, as below: layers are checked where nothing of scipy is needed
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import KDTree
+
     # deeper in the tips nothing is decided
     near = np.flatnonzero(gap.holds(snapshot, margin=-FLOATING))
     pairs = (
@@ -310,6 +312,8 @@ def _joined_to_tips(snapshot: NDArray[np.float64], gap: FlatGap) -> NDArray[np.b
 def _refuse_bonds_to_images(contact: NDArray[np.float64], cell: NDArray[np.float64], lattice: Fcc111) -> None:
     if not len(contact):
         return
+    from scipy.spatial import KDTree
+
     # two atoms that far apart meet each other's images farther than one cell away
     across = np.ptp((contact @ np.linalg.inv(cell))[:, :2], axis=0).max()
     images = with_lateral_images(contact, cell, reach=1 + int(np.ceil(across)))[len(contact) :]

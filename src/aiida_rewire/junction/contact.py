@@ -7,9 +7,6 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components, maximum_flow
-from scipy.spatial import KDTree
 
 from aiida_rewire.errors import InvalidInput
 
@@ -196,6 +193,11 @@ class _Metal:
             node[base] = np.flatnonzero(base)[0]
         if (lower_base & upper_base).any():
             raise InvalidInput("upper_base", "atoms of lower_base", "other atoms", "the tips have a base each")
+        # imported here, as below: stages and bounds of this module are asked for where nothing of scipy is needed
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+        from scipy.spatial import KDTree
+
         pairs = KDTree(positions).query_pairs(bond_length, output_type="ndarray")
         one, other = node[pairs].T
         graph = coo_array((np.ones(len(pairs), dtype=np.int32), (one, other)), shape=(n, n))
@@ -223,6 +225,8 @@ class _Metal:
             return 0.0
         lower = self.positions[self.piece == self.lower_piece]
         upper = self.positions[self.piece == self.upper_piece]
+        from scipy.spatial import KDTree
+
         distances, _ = KDTree(lower).query(upper)
         return float(np.min(distances))
 
@@ -238,6 +242,9 @@ class _Metal:
         """
         if not self.in_contact:
             return np.empty((0, 2), dtype=np.intp)
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
         n = len(self.positions)
         ends = self.node[self.pairs]
         between_nodes = ends[:, 0] != ends[:, 1]

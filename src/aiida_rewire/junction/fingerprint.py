@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.junction.assembly import check_layers
@@ -160,6 +159,9 @@ def _farthest_pair(
     # most translations are out at once
     if distances.min(axis=1).max() > tolerance:
         return None
+    # imported here: contacts are compared long after everything else is imported
+    from scipy.optimize import linear_sum_assignment
+
     rows, columns = linear_sum_assignment(distances)
     farthest = float(distances[rows, columns].max())
     return farthest if farthest <= tolerance else None

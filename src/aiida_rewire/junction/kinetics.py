@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import CensoredData, ecdf
 
 from aiida_rewire.errors import InvalidInput
 
@@ -148,6 +147,9 @@ def median_and_spread(
                 "give the times from the same start",
             )
     censored = [float(followed) for time, followed in zip(times_ps, followed_ps, strict=True) if time is None]
+    # imported here: it takes longer than all else of this package, and every chain imports this module
+    from scipy.stats import CensoredData, ecdf
+
     open_fraction = ecdf(CensoredData(uncensored=contacts, right=censored)).sf
     times = np.asarray(open_fraction.quantiles, dtype=np.float64)
     still_open = np.asarray(open_fraction.probabilities, dtype=np.float64)

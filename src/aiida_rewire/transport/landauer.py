@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import spence
 
 from aiida_rewire.errors import InvalidInput
 
@@ -152,6 +151,9 @@ def _averaged_antiderivative(
         return sharp
     # what smearing adds for a kink at distance y kT: -Li2(-e^y) - max(y, 0)^2 / 2, without overflow
     y = (at[:, None] - energies) / thermal_energy
+    # imported here: units and constants of this module are asked for where nothing of scipy is needed
+    from scipy.special import spence
+
     tail = -spence(1 + np.exp(-np.abs(y)))
     smeared: NDArray[np.float64] = sharp + thermal_energy**2 * (
         np.pi**2 / 6 * slopes[segment] - np.where(y >= 0, tail, -tail) @ np.diff(slopes)
