@@ -23,6 +23,7 @@ JOB = "process.calculation.calcjob.CalcJobNode."
 FUNCTION = "process.calculation.calcfunction.CalcFunctionNode."
 WORK = "process.workflow.workchain.WorkChainNode."
 DICT = "data.core.dict.Dict."
+REMOTE = "data.core.remote.RemoteData."
 PW_CRASH = b"""\
      iteration #  3     ecut=    18.00 Ry     beta= 0.30
 
@@ -166,6 +167,12 @@ def remove_rows(first_node: int) -> None:
     session.expire_all()
 
 
+def codes_there() -> dict[str, int]:
+    """PKs of the codes on the computer of synthetic campaigns, by label; of most profiles none."""
+    query = orm.QueryBuilder().append(orm.Computer, filters={"label": "synthetic"}, tag="computer")
+    return dict(query.append(orm.InstalledCode, with_computer="computer", project=["label", "id"]).all())
+
+
 def attributes_of(state: str, status: int | None = None, message: str | None = None, **more: Any) -> dict[str, Any]:
     """Attributes of a process."""
     values: dict[str, Any] = {"process_state": state, "version": {"core": "2.9.4"}, **more}
@@ -195,10 +202,18 @@ class Writer:
         self.random = random.Random(1)  # noqa: S311 (no secret)
         self.members: list[int] = []
         self.accounting = json.loads(SACCT.read_text())
-        self.shared = [
-            self.tables.node(DICT, {"name": name}, self.clock)
-            for name in ("code", "pp_code", "pwcond_code", "pseudos__Ag", "kpoints", "left_lead", "labels")
-        ]
+        codes = codes_there()
+        roles = {"code": "pw", "pp_code": "pp", "pwcond_code": "pwcond", "md_code": "md"}
+        self.shared = {
+            **{
+                name: codes.get(role) or self.tables.node(DICT, {"name": name}, self.clock)
+                for name, role in roles.items()
+            },
+            **{name: self.tables.node(DICT, {"name": name}, self.clock) for name in ("pseudos__Ag", "kpoints")},
+            "left_lead": self.tables.node(REMOTE, {"remote_path": "/scratch/study/lead"}, self.clock),
+            "labels": self.tables.node(DICT, {"protocol": "demo"}, self.clock),
+        }
+        self.md_code = self.shared.pop("md_code")
 
     def wait(self, seconds: float) -> datetime:
         """Let time pass."""
@@ -230,6 +245,7 @@ class Writer:
         self.wait(5)
         pk = self.process(WORK, "rewire.chain", state, status, label=label, message=message, lasts=9000.0)
         self.members.append(pk)
+        self.tables.link(self.shared["labels"], pk, "input_work", "labels")
         return pk
 
     def stage(
@@ -244,6 +260,7 @@ class Writer:
         for number in range(-(-steps // SEGMENT_STEPS)):
             job = self.job("rewire.md", "finished", 0, lasts=100.0)
             self.tables.link(work, job, "call_calc", f"segment_{number:04d}")
+            self.tables.link(self.md_code, job, "input_calc", "code")
             done = min(done + SEGMENT_STEPS, steps)
             values = {"last_step": done, "wall_time_s": 90.0, "mpi_ranks": 1, "complete": False}
             self.output(job, DICT, values, "results")
@@ -307,21 +324,22 @@ class Writer:
         tables, label = self.tables, f"snapshot_{index:04d}"
         cell = [[8.8, 0.0, 0.0], [4.4, 7.6, 0.0], [0.0, 0.0, 25.9]]
         sites = [{"kind_name": "Ag", "position": [0.1 * site, 0.2 * site, 0.3 * site]} for site in range(48)]
-        inputs = [
-            tables.node("data.core.structure.StructureData.", {"cell": cell, "sites": sites}, self.clock),
-            tables.node(DICT, {"fingerprint": "fcc111", "snapshot_atoms": [1, 2, 3]}, self.clock),
-            tables.node("data.core.int.Int.", {"value": index}, self.clock),
-        ]
+        structure = {"cell": cell, "sites": sites}
+        inputs = {
+            "structure": tables.node("data.core.structure.StructureData.", structure, self.clock),
+            "assembly": tables.node(DICT, {"fingerprint": "fcc111", "snapshot_atoms": [1, 2, 3]}, self.clock),
+            "index": tables.node("data.core.int.Int.", {"value": index}, self.clock),
+        }
         lasts = self.random.uniform(100.0, 140.0)
         more = {"message": message} if message else {}
         where = f"{self.made.label}/{name}/{label}"
         job = self.job("rewire.junction", state, status, label=where, lasts=lasts, **more)
         tables.link(lane, job, "call_calc", label)
-        for number, source in enumerate((*inputs, *self.shared)):
-            tables.link(source, job, "input_calc", f"input_{number}")
+        for name, source in (inputs | self.shared).items():
+            tables.link(source, job, "input_calc", name)
         self.wait(lasts)
         if state == "finished":
-            self.output(job, "data.core.remote.RemoteData.", {"remote_path": "/scratch/study"}, "remote_folder")
+            self.output(job, REMOTE, {"remote_path": "/scratch/study"}, "remote_folder")
             files = tables.crashed if status else None
             self.output(job, "data.core.folder.FolderData.", {}, "retrieved", files=files)
         if state == "finished" and status == 0:

@@ -59,7 +59,7 @@ def check_campaign(spec: CampaignSpec, source: str = "", *, name: str = "campaig
     return place.messages(database_problems(spec))
 
 
-def database_problems(spec: CampaignSpec, wrong: Collection[Place] = ()) -> list[Problem]:
+def database_problems(spec: CampaignSpec, wrong: Collection[Place] = (), *, submitted: bool = False) -> list[Problem]:
     """Return what `check_campaign` does, with places.
 
     Parameters
@@ -68,6 +68,8 @@ def database_problems(spec: CampaignSpec, wrong: Collection[Place] = ()) -> list
         Of the campaign.
     wrong
         Places whose values stand in for others, of which nothing is said.
+    submitted
+        Whether the campaign is recorded just so: its chains' work chain was asked then, and is not asked again.
     """
     values = chains_of(spec)[0].values
     problems: list[Problem] = []
@@ -91,7 +93,7 @@ def database_problems(spec: CampaignSpec, wrong: Collection[Place] = ()) -> list
         potential = load_force_field(spec.force_field)
     except Unsuitable as error:
         problems.append(_plain(("force_field",), error))
-    if not problems and not wrong:
+    if not problems and not wrong and not submitted:
         problems += process_problems(spec, codes, potential, pseudo, values)
     return [problem for problem in problems if not any(overlap(problem.place, place) for place in wrong)]
 

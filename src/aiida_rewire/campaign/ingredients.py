@@ -159,14 +159,15 @@ def load_pseudo(family: str) -> Any:
     """
     from aiida import orm
 
-    query = orm.QueryBuilder()
-    query.append(orm.Group, filters={"label": family, "type_string": {"like": "pseudo.family%"}})
-    group = query.first(flat=True)
+    wanted = {"label": family, "type_string": {"like": "pseudo.family%"}}
+    # the class of the group, which would be asked, brings a library of units that takes longer than the question
+    query = orm.QueryBuilder().append(orm.Group, filters=wanted, tag="family")
+    query.append(orm.Data, with_group="family", filters={"attributes.element": SYMBOL})
+    if (pseudo := query.first(flat=True)) is not None:
+        return pseudo
+    group = orm.QueryBuilder().append(orm.Group, filters=wanted).first(flat=True)
     if group is None:
         raise Unsuitable(family, "there is no such family of pseudopotentials", "`aiida-pseudo list` shows all")
-    try:
-        return group.get_pseudo(element=SYMBOL)
-    except ValueError as error:
-        elements = ", ".join(sorted(group.elements)) or "nothing"
-        reason = f"must hold {SYMBOL}, not only {elements}"
-        raise Unsuitable(family, reason, "`aiida-pseudo list` shows other families") from error
+    elements = ", ".join(sorted(group.elements)) or "nothing"
+    reason = f"must hold {SYMBOL}, not only {elements}"
+    raise Unsuitable(family, reason, "`aiida-pseudo list` shows other families")

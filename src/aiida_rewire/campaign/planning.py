@@ -17,7 +17,7 @@ from aiida_rewire.campaign.computers import jobs_by_computer, shards_beside, wor
 from aiida_rewire.campaign.expected import Disk
 from aiida_rewire.campaign.ingredients import load_force_field, load_pseudo
 from aiida_rewire.campaign.launching import computer_of
-from aiida_rewire.campaign.record import UnknownCampaign, find_campaign, spec_of
+from aiida_rewire.campaign.record import UnknownCampaign, find_campaign, is_recorded, spec_of
 from aiida_rewire.campaign.scratch_facts import outcomes_of
 from aiida_rewire.campaign.similar import (
     Measured,
@@ -26,6 +26,7 @@ from aiida_rewire.campaign.similar import (
     conductances_there,
     costs_like,
     dynamics_there,
+    leads_used,
 )
 from aiida_rewire.campaign.slots import lanes_in, leads_in, slots_of_chain, snapshots_in
 from aiida_rewire.campaign.specification import CampaignSpec
@@ -224,7 +225,7 @@ def what_is_left(spec: CampaignSpec, chains: Sequence[Chain], pseudo: Any, table
     values = chains[0].values
     moving = [chain for chain in open_chains if not done.get(chain.name)]
     found = found_dynamics(spec, moving, tables) if values["reuse"]["dynamics"] else dict.fromkeys(STAGES, 0)
-    leads = found_leads(spec, pseudo, values) if values["reuse"]["leads"] else []
+    leads = found_leads(spec, pseudo, values, tables) if values["reuse"]["leads"] else []
     # of a chain that has conductances the leads are there as well
     wanted = leads_in(values) * (min(1, len(moving)) if values["reuse"]["leads"] else len(moving))
     return Left(
@@ -249,8 +250,15 @@ def recorded_outcomes(spec: CampaignSpec) -> tuple[dict[str, str], list[str]]:
     return {chain: str(outcome) for chain, outcome in outcomes_of(group).items()}, notes
 
 
-def found_leads(spec: CampaignSpec, pseudo: Any, values: Mapping[str, Any]) -> list[str]:
-    """Return the UUIDs of the folders of leads that are there."""
+def found_leads(spec: CampaignSpec, pseudo: Any, values: Mapping[str, Any], tables: Tables) -> list[str]:
+    """Return the UUIDs of the folders of leads that are there.
+
+    Where a campaign that is recorded just so has a single lead, its own jobs tell which that is.
+    """
+    if leads_in(values) == 1 and is_recorded(spec):
+        used = leads_used(tables, spec.label)
+        if used:
+            return used[:1]
     from aiida.plugins import WorkflowFactory
 
     found: list[str] = WorkflowFactory("rewire.chain").leads_there(

@@ -190,6 +190,16 @@ def find_campaign(label: str) -> orm.Group:
     return group
 
 
+def is_recorded(spec: CampaignSpec) -> bool:
+    """Whether a campaign is recorded, from a file that says the same."""
+    from aiida import orm
+    from aiida.plugins import GroupFactory
+
+    query = orm.QueryBuilder().append(GroupFactory(GROUP), filters={"label": spec.label}, project="extras.digest")
+    digest: str | None = query.first(flat=True)
+    return digest == digest_of(spec)
+
+
 def campaign_labels() -> list[str]:
     """Return the labels of all campaigns of the profile, newest first."""
     from aiida import orm

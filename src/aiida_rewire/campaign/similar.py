@@ -291,3 +291,35 @@ def conductances_there(tables: Tables, campaign: str) -> dict[str, int]:
         .group_by(chain)
     )
     return {name: whole(count) or 0 for name, count in tables.rows(statement) if name is not None}
+
+
+def leads_used(tables: Tables, campaign: str) -> list[str]:
+    """Return the UUIDs of the folders of leads that the jobs of a campaign took and that are there, the latest first.
+
+    Parameters
+    ----------
+    tables
+        Of the profile.
+    campaign
+        Label of the campaign.
+    """
+    from sqlalchemy import func, select
+
+    nodes, links = tables.nodes, tables.links
+    job = nodes.alias("job")
+    taken = (
+        select(links.c.input_id)
+        .join(job, job.c.id == links.c.output_id)
+        .where(
+            links.c.type == INPUTS[0],
+            links.c.label == "left_lead",
+            # the pattern for the index, in which an underscore matches any character; then the label itself
+            job.c.label.like(f"{campaign}/%"),
+            func.substr(job.c.label, 1, len(campaign) + 1) == f"{campaign}/",
+        )
+        .distinct()
+    )
+    statement = (
+        select(nodes.c.uuid, tables.extra_text("cleaned")).where(nodes.c.id.in_(taken)).order_by(nodes.c.id.desc())
+    )
+    return [str(uuid) for uuid, cleaned in tables.rows(statement) if not flag(cleaned)]

@@ -50,6 +50,7 @@ def checked(file: Path, directory: Path | None, *, as_json: bool) -> CampaignSpe
     """
     from aiida_rewire.campaign.checks import database_problems
     from aiida_rewire.campaign.reading import CampaignErrors, examine_file
+    from aiida_rewire.campaign.record import is_recorded
 
     spec = None
     try:
@@ -60,7 +61,8 @@ def checked(file: Path, directory: Path | None, *, as_json: bool) -> CampaignSpe
         spec, problems = reading.spec, reading.problems
         if spec is not None:
             open_profile(directory)
-            problems += database_problems(spec, [problem.place for problem in problems])
+            wrong = [problem.place for problem in problems]
+            problems += database_problems(spec, wrong, submitted=is_recorded(spec))
         errors = reading.source.messages(problems)
     if not errors and spec is not None:
         return spec
