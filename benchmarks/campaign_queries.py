@@ -5,10 +5,10 @@
     python -m benchmarks.campaign_queries --others 4          # in a database with four more such campaigns
 
 A campaign is written into a new profile: 46 chains of 250 snapshots, of which eight have come through whatever chains
-may and the others are finished. `study.yaml` is the file of that campaign, `new.yaml` that of one not recorded, of
-which the work chain of its chains is asked as well. Each command is a process of its own, start of Python included, one after another;
-its processor time is given beside, for a machine that does other things runs it longer than it computes. The exit
-status is 1 if the best run of a command is above its limit.
+may and the others are finished. `study.yaml` is the file of that campaign, `new.yaml` that of one not recorded, about
+which the work chain of its chains is asked as well. Each command is a process of its own, start of Python included,
+one after another; its processor time is given beside, for on a machine that does other things it runs longer than it
+computes. The exit status is 1 if the best run of a command is above its limit.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def commands_on(file: Path) -> dict[str, tuple[list[str], bool]]:
         f"status {LABEL} --json": True,
         "plan new.yaml": False,
         "status": False,
-        f"cost {LABEL} --no-ask": False,
+        f"cost {LABEL} --no-sacct": False,
     }
     typed = {
         f"campaign {line}": ([program, "campaign", *line.split()], limited) for line, limited in campaign.items()
