@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 from aiida import orm
 from aiida.common.links import LinkType
+from made_conductances import end_process
 from small_campaigns import make_spec
 
+from aiida_rewire.campaign import similar
 from aiida_rewire.campaign.chains import chains_of
 from aiida_rewire.campaign.ingredients import Unsuitable
 from aiida_rewire.campaign.planning import found_leads, profile_tables
 from aiida_rewire.campaign.record import is_recorded, record_campaign
-from aiida_rewire.campaign.similar import leads_used
+from aiida_rewire.campaign.similar import leads_used, recent_jobs
 
 
 @pytest.fixture
@@ -69,3 +71,28 @@ def test_the_only_lead_of_a_recorded_campaign_is_that_of_its_jobs(computer: orm.
     for those in ((changed, values), (spec, wider)):
         with pytest.raises(Unsuitable, match="pw@study"):
             found_leads(those[0], None, those[1], tables)
+
+
+def test_jobs_before_many_bad_ones_are_looked_at_too(computer: orm.Computer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(similar, "MOST_LOOKED_AT", 2)
+    monkeypatch.setattr(similar, "MOST_JOBS", 2)
+    code = orm.InstalledCode(label="pw", computer=computer, filepath_executable="/usr/bin/pw.x").store()
+    # of the oldest nobody asks, for two good ones came after
+    jobs = [job_of(code, status, 60.0 + number) for number, status in enumerate((0, 0, 0, 420, 0, 330, 420))]
+    found = recent_jobs(profile_tables(), "rewire.junction", [code.pk])
+    assert [job.pk for job in found] == [jobs[4], jobs[2], jobs[1]]
+    assert [job.values for job in found] == [{"scf_wall_s": seconds} for seconds in (64.0, 62.0, 61.0)]
+    monkeypatch.setattr(similar, "MOST_BATCHES", 1)
+    assert recent_jobs(profile_tables(), "rewire.junction", [code.pk]) == []
+    assert recent_jobs(profile_tables(), "rewire.pw", [code.pk]) == []
+
+
+def job_of(code: orm.InstalledCode, status: int, seconds: float) -> int:
+    """The job of a snapshot that ended, with its results."""
+    job = orm.CalcJobNode(process_type="aiida.calculations:rewire.junction", computer=code.computer)
+    job.base.links.add_incoming(code, link_type=LinkType.INPUT_CALC, link_label="code")
+    job.store()
+    results = orm.Dict({"scf_wall_s": seconds})
+    results.base.links.add_incoming(job, link_type=LinkType.CREATE, link_label="results")
+    results.store()
+    return int(end_process(job, exit_status=status).pk)

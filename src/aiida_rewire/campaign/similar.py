@@ -15,8 +15,8 @@ from aiida_rewire.campaign.census import CONDUCTANCE
 from aiida_rewire.campaign.tables import CALLS, CREATE, Tables, flag, number, whole
 
 MOST_JOBS = 100
-MOST_LOOKED_AT = 1000
-"""Of a code's latest jobs; those of other protocols are left out of them."""
+MOST_LOOKED_AT, MOST_BATCHES = 1000, 20
+"""Of a code's latest jobs at a time, and how often; those of other protocols are left out of them."""
 
 INPUTS = ("input_calc", "input_work")
 CALCULATION = "aiida.calculations:"
@@ -96,29 +96,50 @@ def costs_like(tables: Tables, codes: Mapping[str, str], protocol: str) -> dict[
 
 
 def recent_jobs(tables: Tables, plugin: str, codes: Collection[int]) -> list[Recent]:
-    """Return the latest jobs of a plugin with one of these codes that finished well, the latest first."""
+    """Return the latest jobs of a plugin with one of these codes that finished well, the latest first.
+
+    Attributes of jobs are long: those of the latest thousand are read, and of more only where few of them are good.
+    """
     from sqlalchemy import and_, select
 
     if not codes:
         return []
+    links, job = tables.links, tables.nodes.alias("job")
+    latest = (
+        select(job.c.id)
+        .join(links, and_(links.c.output_id == job.c.id, links.c.type == INPUTS[0], links.c.label == "code"))
+        .where(links.c.input_id.in_(codes), job.c.process_type == f"{CALCULATION}{plugin}")
+        .order_by(job.c.id.desc())
+        .limit(MOST_BATCHES * MOST_LOOKED_AT)
+    )
+    pks = [row[0] for row in tables.rows(latest)]
+    found: list[Recent] = []
+    for start in range(0, len(pks), MOST_LOOKED_AT):
+        found += good_jobs(tables, pks[start : start + MOST_LOOKED_AT])
+        if len(found) >= MOST_JOBS:
+            break
+    return found
+
+
+def good_jobs(tables: Tables, pks: Collection[int]) -> list[Recent]:
+    """Return those of some jobs that finished well and were not taken from the cache, the latest first."""
+    from sqlalchemy import and_, select
+
     links, attribute = tables.links, tables.attribute
     job, made, results = tables.nodes.alias("job"), links.alias("made"), tables.nodes.alias("results")
     names = (*TIMES, "first_step", "last_step")
     statement = (
         select(job.c.id, job.c.attributes["resources"].as_json())
         .add_columns(*(attribute(name, results) for name in names))
-        .join(links, and_(links.c.output_id == job.c.id, links.c.type == INPUTS[0], links.c.label == "code"))
         .join(made, and_(made.c.input_id == job.c.id, made.c.type == CREATE, made.c.label.in_(RESULTS)))
         .join(results, results.c.id == made.c.output_id)
         .where(
-            links.c.input_id.in_(codes),
-            job.c.process_type == f"{CALCULATION}{plugin}",
+            job.c.id.in_(pks),
             attribute("process_state", job) == "finished",
             attribute("exit_status", job) == "0",
             tables.extra_text(CACHED_FROM, job).is_(None),
         )
         .order_by(job.c.id.desc())
-        .limit(MOST_LOOKED_AT)
     )
     found = []
     for pk, resources, *told in tables.rows(statement):
