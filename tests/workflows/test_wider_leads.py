@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from aiida import orm
 from aiida.common import AttributeDict
+from aiida.common.links import LinkType
 from aiida.engine import ExitCode
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
@@ -170,3 +171,43 @@ def test_a_chain_whose_contacts_all_fit_submits_no_further_lead(
     monkeypatch.setattr(chain, "submit", lambda *_, **__: pytest.fail("another lead"))
     assert {key: node.uuid for key, node in chain.widen().items()} == {"lead_n3": lead.uuid}
     assert set(chain.ctx.lattices) == {"n3"}
+
+
+def test_a_lead_that_somebody_else_was_to_compute_and_did_not_is_computed_here(
+    chain: RewiringWorkChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted: dict[str, Any] = {}
+
+    def submit(_: Any, **inputs: Any) -> orm.WorkChainNode:
+        label = inputs["metadata"]["call_link_label"]
+        submitted[label] = inputs["pw"]["structure"].uuid
+        return orm.WorkChainNode(label=label).store()
+
+    def lead(exit_status: int, caller: orm.WorkChainNode | None = None) -> orm.WorkChainNode:
+        node = orm.WorkChainNode()
+        if caller is not None:
+            node.base.links.add_incoming(caller, LinkType.CALL_WORK, "lead")
+        node.set_process_state("finished")
+        node.set_exit_status(exit_status)
+        return node.store()
+
+    monkeypatch.setattr(chain, "submit", submit)
+    leads = {
+        "n3": lead(300, caller=chain.node),
+        "n4": lead(300, caller=orm.WorkChainNode().store()),
+        # of somebody who ran the SCF by itself
+        "n5": lead(300),
+        "n6": lead(0),
+    }
+    cell = np.diag([8.0, 8.0, 7.2]).tolist()
+    chain.ctx.lead_structures = {name: orm.StructureData(cell=cell) for name in leads}
+    for structure in chain.ctx.lead_structures.values():
+        structure.append_atom(position=(0.0, 0.0, 0.0), symbols="Ag")
+    chain.ctx.lead_pks = {name: node.pk for name, node in leads.items()}
+    chain.ctx.update({f"lead_{name}": node for name, node in leads.items()})
+    replaced = chain.replace_leads()
+    assert {name: node.label for name, node in replaced.items()} == {
+        "lead_n4": "lead_n4_here",
+        "lead_n5": "lead_n5_here",
+    }
+    assert submitted == {f"lead_{name}_here": chain.ctx.lead_structures[name].uuid for name in ("n4", "n5")}

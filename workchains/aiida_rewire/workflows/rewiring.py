@@ -257,7 +257,7 @@ class RewiringWorkChain(DynamicsWorkChain):
         replaced = {}
         for name in self.ctx.lead_pks:
             lead = self.ctx[f"lead_{name}"]
-            if lead.is_finished_ok or lead.caller.pk == self.node.pk:
+            if lead.is_finished_ok or lead.caller == self.node:
                 continue
             self.report(f"<{lead.pk}>, for which this chain waited, gave no lead {name}: computing it here")
             inputs = for_region(self.exposed_inputs(ExactPwBaseWorkChain, "lead"), self.ctx.lead_structures[name])
