@@ -297,7 +297,7 @@ def test_failures_that_are_none_or_all_made_up_for(run: Run, label: str) -> None
 
 
 def test_cost_for_people_and_programs(run: Run, made: Made) -> None:
-    found = printed(run("cost", made.label, "--no-ask", "--json"))
+    found = printed(run("cost", made.label, "--no-sacct", "--json"))
     good = sum(chain.snapshots["done"] - chain.snapshots["reused"] for chain in made.chains.values())
     separate = made.mended["rewire.junction", 420] - 1
     scf = found["steps"]["scf"]["good"]

@@ -127,7 +127,6 @@ def failures_command(label: str, mended: bool, directory: Path | None, as_json: 
 @click.argument("label")
 @click.option(
     "--sacct/--no-sacct",
-    "--ask/--no-ask",
     "ask",
     default=True,
     show_default=True,
