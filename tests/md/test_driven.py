@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aiida_rewire.bias.driver import BLOCK_DUMP, SERIES_FILE
+from aiida_rewire.bias.outputs import BLOCK_DUMP, SERIES_FILE
 from aiida_rewire.bias.potential import ElectrochemicalPotential
 from aiida_rewire.md.conditions import MdConditions
 from aiida_rewire.md.driven import COMPRESSED_DUMP, DRIVER_MODULE, driver_files, driver_settings

@@ -15,7 +15,7 @@ from aiida.engine import CalcJob, CalcJobProcessSpec
 from aiida_lammps.data.potential import LammpsPotentialData
 from numpy.typing import NDArray
 
-from aiida_rewire.bias.driver import SERIES_FILE
+from aiida_rewire.bias.outputs import SERIES_FILE
 from aiida_rewire.calculations.caching import ReusedOnlyIfGood
 from aiida_rewire.calculations.force_field import silver_force_field
 from aiida_rewire.calculations.options import set_serial_defaults

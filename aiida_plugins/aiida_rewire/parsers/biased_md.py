@@ -10,7 +10,7 @@ from typing import Any
 from aiida import orm
 from aiida.engine import ExitCode
 
-from aiida_rewire.bias.driver import SERIES_FILE
+from aiida_rewire.bias.outputs import SERIES_FILE
 from aiida_rewire.calculations.biased_md import type_numbers
 from aiida_rewire.md.bias_series import BrokenSeries, read_series
 from aiida_rewire.md.conditions import MdConditions

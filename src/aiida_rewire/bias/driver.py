@@ -21,12 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_rewire.bias.outputs import BLOCK_DUMP, SERIES_COLUMNS, SERIES_FILE
 from aiida_rewire.bias.potential import ElectrochemicalPotential
 from aiida_rewire.bias.voltage import VoltageSchedule
 
-BLOCK_DUMP = "block.lammpstrj"
-SERIES_FILE = "bias.csv"
-SERIES_COLUMNS = ("step", "voltage_v", "anode_flux_v_fs", "cathode_flux_v_fs")
 FIX = "driver"
 
 CANNOT_IMPORT = 3

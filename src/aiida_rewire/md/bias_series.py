@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_rewire.bias.driver import SERIES_COLUMNS
+from aiida_rewire.bias.outputs import SERIES_COLUMNS
 
 ARRAYS = ("step", "voltage_v", "anode_flux", "cathode_flux")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from aiida_rewire.bias.driver import BLOCK_DUMP
+from aiida_rewire.bias.outputs import BLOCK_DUMP
 from aiida_rewire.md import script
 from aiida_rewire.md.conditions import MdConditions
 

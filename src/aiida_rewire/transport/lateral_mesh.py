@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import spglib
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.transport.boundaries import CELL_TOLERANCE
@@ -68,6 +66,10 @@ def reduce_mesh(
         raise InvalidInput("offset", offset, "finite", "take 0 or 0.5")
     if np.abs(lead[0][:2] - junction[0][:2]).max() > CELL_TOLERANCE:
         raise InvalidInput("junction.cell", junction[0][:2].tolist(), "laterally the lead's", "use one lattice")
+    # imported here: a mesh that is not reduced needs nothing of scipy
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     sizes, shift = np.array(mesh), np.array(offset, dtype=float)
     steps = np.stack(np.meshgrid(*map(np.arange, mesh), indexing="ij"), axis=-1).reshape(-1, 2)
     points = (steps + shift) / sizes

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tests.real.md.conftest import LOG, command, environment_of_a_job
 
-from aiida_rewire.bias.driver import SERIES_FILE
+from aiida_rewire.bias.outputs import SERIES_FILE
 from aiida_rewire.md.bias_series import read_series
 from aiida_rewire.md.driven import COMPRESSED_DUMP, SETTINGS_FILE
 from aiida_rewire.md.dump import Frame, read_frames
