@@ -16,6 +16,7 @@ from small_campaigns import make_spec
 from aiida_rewire.campaign import cleaning
 from aiida_rewire.campaign.attempts import PROCESS_TYPE, VOID_EXTRA
 from aiida_rewire.campaign.cleaning import clean, measure
+from aiida_rewire.campaign.extras import change_extras
 from aiida_rewire.campaign.record import record_campaign
 from aiida_rewire.campaign.scratch import Also, Kept, choose_folders, entangled
 from aiida_rewire.campaign.scratch_folders import LONGEST_COMMAND, in_commands
@@ -275,6 +276,21 @@ def test_a_folder_that_a_run_outside_of_campaigns_left_is_not_the_campaigns_to_r
     own = campaign.left(campaign.chain())
     campaign.folder(job(None), own.get_remote_path(), make=False)
     assert campaign.kept() == {own.get_remote_path(): Kept.ELSEWHERE}
+
+
+def test_the_folders_of_a_campaign_from_an_archive_are_not_for_this_profile_to_remove(
+    campaign: Campaign, machine: orm.Computer
+) -> None:
+    own = Campaign(machine)
+    alone = campaign.left(campaign.chain()).get_remote_path()
+    shared = campaign.left(campaign.chain("2V-s1")).get_remote_path()
+    # a job of this profile that was taken from the cache
+    own.left(own.chain(), path=shared, make=False)
+    assert campaign.gone() == {alone, shared}
+    assert own.gone() == {shared}
+    change_extras(campaign.group, lambda there: {**there, "imported": {"archive": "a.aiida"}})
+    assert campaign.kept(failed=True, leads=True) == {alone: Kept.ELSEWHERE, shared: Kept.ELSEWHERE}
+    assert campaign.gone(failed=True, leads=True) == own.gone(failed=True, leads=True) == set()
 
 
 def test_an_attempt_that_does_not_count_is_no_reason_to_clean(campaign: Campaign) -> None:

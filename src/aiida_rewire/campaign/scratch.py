@@ -30,7 +30,7 @@ class Kept(StrEnum):
     FAILED = "of what failed, as evidence; --failed takes them too"
     LEAD = "leads; --leads takes them too"
     LEAD_IN_USE = "leads that something still uses, or may take"
-    ELSEWHERE = "shared with runs that are no campaign's, or with folders that stay"
+    ELSEWHERE = "of or shared with runs that are no campaign's of this profile, or with folders that stay"
     STRANGE = "not where the computer keeps its jobs, or reached by a link"
     UNREACHABLE = "on a computer that cannot be asked"
 

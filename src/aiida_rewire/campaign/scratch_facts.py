@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.campaign.attempts import PROCESS_TYPE, SNAPSHOTS_MISSING, TERMINAL, attempts_of, failed_snapshots
 from aiida_rewire.campaign.extras import read_extras
+from aiida_rewire.campaign.importing import IMPORTED
 from aiida_rewire.campaign.outcomes import Outcome, judge
 from aiida_rewire.campaign.record import GROUP
 from aiida_rewire.campaign.tables import CALLS, CREATE, Tables, flag, plugin_of, whole
@@ -241,12 +242,17 @@ def codes_in_use(tables: Tables) -> set[int]:
 
 
 def all_outcomes() -> dict[ChainKey, Outcome]:
-    """Return what becomes of the chains of all campaigns that have been started."""
+    """Return what becomes of the chains of all campaigns that have been started in this profile.
+
+    What came in an archive is left out: the profile in which it ran knows who still needs its folders.
+    """
     from aiida import orm
     from aiida.plugins import GroupFactory
 
     found: dict[ChainKey, Outcome] = {}
     for (group,) in orm.QueryBuilder().append(GroupFactory(GROUP), project="*").all():
+        if IMPORTED in read_extras(group):
+            continue
         for chain, outcome in outcomes_of(group).items():
             found[group.label, chain] = outcome
     return found
