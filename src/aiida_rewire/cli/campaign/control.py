@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from aiida_rewire.cli.campaign.interval import interval_option
 from aiida_rewire.cli.campaign.opening import (
     answer,
     campaign_of,
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
 
     from aiida_rewire.campaign.control import Reached
     from aiida_rewire.campaign.specification import CampaignSpec
-
-INTERVAL_S = 10.0
-
-interval_option = click.option(
-    "--interval",
-    type=click.FloatRange(min=0.1, max=3600.0),
-    default=INTERVAL_S,
-    show_default=True,
-    help="Time between two looks at the campaign, s.",
-)
 
 
 @click.command("submit")
