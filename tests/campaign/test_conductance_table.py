@@ -150,3 +150,10 @@ def test_a_conductance_is_of_the_attempt_that_ran_when_it_was_stored() -> None:
     assert chain_at(begins, after(600)) == "second"
     assert chain_at(begins, after(-1)) is None
     assert chain_at([], after(1)) is None
+
+
+def test_the_documentation_lists_every_column_with_its_unit() -> None:
+    page = Path(__file__).parents[2] / "docs" / "howto" / "publish-a-campaign.md"
+    rows = [line.split("|")[1:3] for line in page.read_text().splitlines() if line.startswith("| `")]
+    listed = [(name.strip(" `"), unit.strip()) for name, unit in rows]
+    assert listed == [(column.name, column.unit or "-") for column in COLUMNS]
