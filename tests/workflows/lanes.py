@@ -81,7 +81,8 @@ class Lanes:
             name: orm.Dict({"lattice_constant": constant, "supercell": lattice.supercell, **LAYERS}).store()
             for name, lattice in lattices.items()
         }
-        self.leads = {name: finished_pw(*lattice.lead()) for name, lattice in lattices.items()}
+        computer = codes["pw"].computer
+        self.leads = {name: finished_pw(*lattice.lead(), computer=computer) for name, lattice in lattices.items()}
         potential = {"layer_potential_ev": [-7.0, -7.0]}
         self.readbacks = {name: orm.Dict(potential).store() for name in lattices}
         self.cell = next(iter(lattices.values())).lead()[0]

@@ -68,6 +68,12 @@ def test_only_the_snapshots_of_the_lane_are_made(lanes: Lanes) -> None:
     assert lane.index == 2
 
 
+def test_a_lane_offers_nothing_that_it_does_not_heed() -> None:
+    # leads are given; the scratch of a job is what a neighbour's warm start begins from
+    assert not {"reuse_leads", "clean_workdir", "left_lead_folder", "index"} & set(LaneWorkChain.spec().inputs)
+    assert {"reuse_contacts", "warm_start", "one_job"} < set(LaneWorkChain.spec().inputs)
+
+
 def test_a_job_gets_what_the_lane_was_given(lanes: Lanes) -> None:
     options = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 4}, "max_wallclock_seconds": 77}
     changes = {"scf": {"options": options}, "pwcond": {"max_shards": 3, "energies": [0.1, 0.0]}}

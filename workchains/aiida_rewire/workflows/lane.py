@@ -46,7 +46,9 @@ class LaneWorkChain(HoldsWhilePaused, RepeatableSteps, WorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, outline and outputs."""
         super().define(spec)
-        spec.expose_inputs(SnapshotConductanceWorkChain, exclude=("index", "lattice", "left_lead_folder"))
+        # leads are given, and their folders and a neighbour's density may still be started from
+        excluded = ("index", "lattice", "left_lead_folder", "reuse_leads", "clean_workdir")
+        spec.expose_inputs(SnapshotConductanceWorkChain, exclude=excluded)
         spec.input_namespace(
             "lattices", valid_type=orm.Dict, dynamic=True, help="Flat layers by their supercell: n3, n4 and so on."
         )
