@@ -27,6 +27,7 @@ from aiida_rewire.campaign.planning import (
     Left,
     chain_wall_s,
     found_dynamics,
+    most_core_hours,
     profile_tables,
     segments_of,
     steps_left,
@@ -137,10 +138,16 @@ def test_jobs_of_the_paper_are_counted_by_step() -> None:
     assert production.jobs == 2
     assert production.wall_s / 3600 == pytest.approx(3.2, rel=0.05)
     assert production.core_hours == pytest.approx(2 * 32 * production.wall_s / 3600)
+    # a day each; of the jobs of one core, 128 in those of pwcond.x
+    cores = (2 + 2) * 32 + 3 * 32 + 3 + 698 * 32 + 698 + 1396 * 128
+    assert most_core_hours(values, list(steps.values())) == pytest.approx(cores * 24)
     short = load_protocol("paper", {"md": {"options": {"max_wallclock_seconds": 3600}}})
     cut = {step.name: step for step in steps_left(short, left_of([349]), 11, {})}["production"]
     assert cut.jobs == math.ceil(production.wall_s / 3300)
     assert cut.core_hours == pytest.approx(production.core_hours / 2)
+    assert most_core_hours(short, [cut]) == pytest.approx(cut.jobs * 32)
+    short["md"] = {"options": {"resources": short["md"]["options"]["resources"]}}
+    assert most_core_hours(short, [cut]) is None
 
 
 def test_what_similar_jobs_cost_takes_the_place_of_the_table() -> None:

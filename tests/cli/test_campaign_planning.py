@@ -77,6 +77,7 @@ def test_a_file_is_planned_and_nothing_is_stored(run: Run) -> None:
     assert jobs == {"equilibration": 2, "production": 2, "lead": 1, "lead readback": 1, "snapshot": 20}
     assert {step["source"] for step in said["steps"]} == {"estimate"}
     assert said["core_hours"] == pytest.approx(sum(step["core_hours"] for step in said["steps"]))
+    assert said["core_hours_at_most"] == 26.0
     # two jobs of a chain at a time, of which the limit lets one chain have its own
     assert said["active_chains"] == 1
     assert said["jobs_at_once"] == {HOST: {"jobs": 2, "limit": 3}}
@@ -95,10 +96,12 @@ def test_people_get_a_table(run: Run) -> None:
         *(["equilibration", "2"], ["production", "2"], ["lead", "1"], ["lead", "readback"]),
         *(["snapshot", "20"], ["all", "26"]),
     ]
-    assert said[8] == "found in the database: nothing to take over"
-    assert said[9].startswith("disk: ") and said[9].endswith(" in the repository")
-    assert said[10].startswith("at once: 2 chains, 18 of ") and said[10].endswith(f"jobs 4 on {HOST} (limit none)")
-    assert said[11].startswith("time, queues aside: longest chain ")
+    # an hour for each of 26 jobs of one core
+    assert said[8] == "at most 26 core-hours, if each job takes its whole wall time, once"
+    assert said[9] == "found in the database: nothing to take over"
+    assert said[10].startswith("disk: ") and said[10].endswith(" in the repository")
+    assert said[11].startswith("at once: 2 chains, 18 of ") and said[11].endswith(f"jobs 4 on {HOST} (limit none)")
+    assert said[12].startswith("time, queues aside: longest chain ")
 
 
 def test_all_that_is_wrong_with_a_file_is_said_as_check_does(run: Run) -> None:

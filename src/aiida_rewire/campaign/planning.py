@@ -40,6 +40,9 @@ STATES = {"live": "running", "ready": "to be tried again"}
 RESERVE_S, SHARE = 300.0, 0.9
 """A job of the dynamics ends that long before its wall time, or with this share of it if that is later."""
 
+OPTIONS_OF = {"equilibration": "md", "production": "md", "lead readback": "readback", "snapshot": "scf"}
+"""Section of the protocol with what the jobs of a step ask for, where it is not of the step's name."""
+
 MEASURED, ESTIMATE = "measured", "estimate"
 
 
@@ -123,6 +126,8 @@ class Plan:
         What is left of it.
     steps
         Jobs that are left.
+    most_core_hours
+        Of all that is left if each job takes its whole wall time, once; None if one has no limit.
     disk
         Of what is left, bytes.
     slots_of_each, slots_there, active
@@ -140,6 +145,7 @@ class Plan:
     snapshots: int
     left: Left
     steps: Sequence[Step]
+    most_core_hours: float | None
     disk: Disk
     slots_of_each: int
     slots_there: int
@@ -185,6 +191,7 @@ def plan_campaign(spec: CampaignSpec) -> Plan:
         snapshots=len(chains) * snapshots_in(values),
         left=left,
         steps=steps,
+        most_core_hours=most_core_hours(values, steps),
         disk=disk_left(values, left, float(pseudo.z_valence)),
         slots_of_each=slots_each,
         slots_there=there,
@@ -354,6 +361,14 @@ def pwcond_jobs(values: Mapping[str, Any]) -> int:
     shards = min(pwcond["max_shards"], expected.transmission_points(values))
     jobs: int = math.ceil(shards / pwcond["shards_per_job"])
     return jobs
+
+
+def most_core_hours(values: Mapping[str, Any], steps: Sequence[Step]) -> float | None:
+    """Return what jobs cost that all take their whole wall time; None if one has no limit."""
+    limits = [values[OPTIONS_OF.get(step.name, step.name)]["options"].get("max_wallclock_seconds") for step in steps]
+    if None in limits:
+        return None
+    return float(sum(step.jobs * step.cores * limit / 3600 for step, limit in zip(steps, limits, strict=True)))
 
 
 def segments_of(wall_s: float, limit_s: float | None) -> int:

@@ -96,6 +96,7 @@ def document(plan: Plan) -> dict[str, Any]:
             for step in plan.steps
         ],
         "core_hours": plan.core_hours,
+        "core_hours_at_most": plan.most_core_hours,
         "reuse": {"leads": list(left.leads_found), **left.dynamics_found},
         "disk": {"scratch": plan.disk.scratch, "repository": plan.disk.repository},
         "slots": {
@@ -138,12 +139,20 @@ def show_plan(plan: Plan) -> None:
     )
     slots = f"{plan.active * plan.slots_of_each} of {plan.slots_there} slots of the daemon"
     after = [
+        f"at most {most_text(plan)}",
         f"found in the database: {found_text(plan)}",
         f"disk: {size_text(plan.disk.scratch)} of scratch, {size_text(plan.disk.repository)} in the repository",
         f"at once: {plan.active} chains, {slots}, jobs {jobs}",
         f"time, queues aside: longest chain {duration_text(plan.chain_s)}, all {duration_text(plan.end_s)}",
     ]
     show(Sheet(("step", ">jobs", ">cores", ">wall each", ">core-hours", "from"), rows, before, after))
+
+
+def most_text(plan: Plan) -> str:
+    """Say what all jobs cost that take their whole wall time."""
+    if plan.most_core_hours is None:
+        return "without a bound: jobs have no wall time"
+    return f"{hours_text(plan.most_core_hours)} core-hours, if each job takes its whole wall time, once"
 
 
 def found_text(plan: Plan) -> str:
