@@ -21,9 +21,11 @@ from small_campaigns import make_spec
 
 from aiida_rewire.campaign.archive import export_campaign, replaced
 from aiida_rewire.campaign.attempts import attempts_of
+from aiida_rewire.campaign.control import resume
 from aiida_rewire.campaign.extras import change_extras, read_extras
 from aiida_rewire.campaign.importing import import_campaign
 from aiida_rewire.campaign.record import find_campaign, record_campaign
+from aiida_rewire.campaign.retrying import grant_retries
 from aiida_rewire.errors import InvalidInput
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
@@ -164,7 +166,12 @@ def test_an_archive_gives_the_same_table_elsewhere(campaign: orm.Group, tmp_path
         came = there.pop("imported")
         assert came["archive"] == done.files["archive"].name
         assert came["sha256"] == hashlib.sha256(done.files["archive"].read_bytes()).hexdigest()
-        # nobody starts what failed
+        # nobody starts what failed, nor lets it be started
+        refused = f"label = {label}: must be that of a campaign recorded here; it came in an archive"
+        with pytest.raises(InvalidInput, match=refused):
+            resume(group, (), print)
+        with pytest.raises(InvalidInput, match=refused):
+            grant_retries(group, ["8V-s1"], None)
         assert there.pop("paused") is True
         assert there == {name: value for name, value in extras.items() if name != "paused"}
         assert attempts_in_time(label) == attempts

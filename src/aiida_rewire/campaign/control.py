@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from aiida_rewire.campaign.acting import act_on_process, ask
 from aiida_rewire.campaign.amending import names_of
 from aiida_rewire.campaign.decisions import Bury, Kill, Situation, Void, care
-from aiida_rewire.campaign.extras import Extras, change_extras
+from aiida_rewire.campaign.extras import Extras, change_extras, refuse_imported
 from aiida_rewire.campaign.launching import ChainWorkflow
 from aiida_rewire.campaign.observing import Observer
 from aiida_rewire.campaign.outages import begin_anew, daemon_slots
@@ -127,6 +127,7 @@ def resume(group: orm.Group, chains: Sequence[str], say: Say, *, workflow: Chain
     InvalidInput
         If there is no such chain.
     """
+    refuse_imported(group)
     everything = checked_chains(group, ())
     names = checked_chains(group, chains)
 

@@ -10,14 +10,36 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from aiida_rewire.errors import InvalidInput
+
 if TYPE_CHECKING:
     from aiida import orm
 
 Extras = dict[str, Any]
 
 
+IMPORTED = "imported"
+"""Extra of the group of a campaign that ran elsewhere: from which archive it came, when, and by whom."""
+
 LOCKED_S = 60.0
 """For so long others may write into an SQLite database before a change is given up, s."""
+
+
+def refuse_imported(group: orm.Group) -> None:
+    """Refuse a campaign that came in an archive: its chains may still run where it comes from.
+
+    Raises
+    ------
+    InvalidInput
+        If it did.
+    """
+    if IMPORTED in read_extras(group):
+        raise InvalidInput(
+            "label",
+            group.label,
+            "that of a campaign recorded here",
+            "it came in an archive, to be looked at; submit its file under another label to run it here",
+        )
 
 
 def read_extras(group: orm.Group) -> Extras:

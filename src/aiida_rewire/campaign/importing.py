@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.campaign.archive import quiet, sha256_of
 from aiida_rewire.campaign.attempts import PROCESS_TYPE
-from aiida_rewire.campaign.extras import Extras, change_extras, read_extras
+from aiida_rewire.campaign.extras import IMPORTED, Extras, change_extras, read_extras
 from aiida_rewire.campaign.members import add_members
 from aiida_rewire.campaign.reading import spec_from_record
 from aiida_rewire.campaign.record import GROUP, stamp
@@ -21,9 +21,6 @@ from aiida_rewire.errors import InvalidInput
 
 if TYPE_CHECKING:
     from aiida import orm
-
-IMPORTED = "imported"
-"""Extra of the group of a campaign that ran elsewhere: from which archive it came, when, and by whom."""
 
 
 @dataclass(frozen=True)

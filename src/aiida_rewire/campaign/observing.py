@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiida_rewire.campaign.attempts import SNAPSHOTS_MISSING, Attempt, Ending, attempts_of, failed_snapshots
 from aiida_rewire.campaign.chains import Chain, chains_of
 from aiida_rewire.campaign.decisions import LOST_AFTER_S, Need, Situation, Tasks
-from aiida_rewire.campaign.extras import read_extras
+from aiida_rewire.campaign.extras import IMPORTED, read_extras
 from aiida_rewire.campaign.launching import ChainWorkflow
 from aiida_rewire.campaign.outages import daemon_slots
 from aiida_rewire.campaign.processes import Living, living_of
@@ -89,7 +89,7 @@ class Observer:
             active_jobs=spec.limits.active_jobs,
             automatic=spec.retries.attempts - 1,
             granted=extras.get("granted_retries", {}),
-            paused=bool(extras.get("paused")),
+            paused=bool(extras.get("paused")) or IMPORTED in extras,
             paused_chains=frozenset(extras.get("paused_chains", ())),
             killed_chains=frozenset(extras.get("killed_chains", ())),
             refused_chains=frozenset(self.refused),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiida_rewire.campaign.decisions import Situation
-from aiida_rewire.campaign.extras import Extras, change_extras
+from aiida_rewire.campaign.extras import Extras, change_extras, refuse_imported
 from aiida_rewire.campaign.launching import ChainWorkflow
 from aiida_rewire.campaign.observing import Observer
 from aiida_rewire.campaign.outcomes import Outcome, Standing, judge
@@ -53,6 +53,7 @@ def grant_retries(
     workflow
         Of the chains.
     """
+    refuse_imported(group)
     situation = Observer(group, workflow or ChainWorkflow()).look()
     retries: list[Retry] = []
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.campaign.attempts import PROCESS_TYPE, SNAPSHOTS_MISSING, TERMINAL, attempts_of, failed_snapshots
-from aiida_rewire.campaign.extras import read_extras
-from aiida_rewire.campaign.importing import IMPORTED
+from aiida_rewire.campaign.extras import IMPORTED, read_extras
 from aiida_rewire.campaign.outcomes import Outcome, judge
 from aiida_rewire.campaign.record import GROUP
 from aiida_rewire.campaign.tables import CALLS, CREATE, Tables, flag, plugin_of, whole

@@ -121,6 +121,7 @@ def check(spec: CampaignSpec, source: str, file: Path) -> None:
 
 def recorded(spec: CampaignSpec, source: str, *, amend: bool) -> tuple[orm.Group, dict[str, Any]]:
     """Record a campaign, or amend its record; return its group, and what was done."""
+    from aiida_rewire.campaign.extras import refuse_imported
     from aiida_rewire.campaign.record import UnknownCampaign, amend_campaign, record_campaign
 
     if amend:
@@ -132,6 +133,7 @@ def recorded(spec: CampaignSpec, source: str, *, amend: bool) -> tuple[orm.Group
             changed = [name for name, _, _ in changes.free]
             return group, {"created": False, "added": list(changes.added), "changed": changed}
     group, created = record_campaign(spec, source)
+    refuse_imported(group)
     return group, {"created": created, "added": [], "changed": []}
 
 
@@ -176,6 +178,9 @@ def run_command(
     every chain is finished, else 1.
     """
     with campaign_of(label, directory) as group:
+        from aiida_rewire.campaign.extras import refuse_imported
+
+        refuse_imported(group)
         refuse_no_broker()
         if detach:
             from aiida_rewire.database.lock import lock_of
