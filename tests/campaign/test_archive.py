@@ -42,15 +42,31 @@ OF_A_PROFILE = tuple(
 Elsewhere = Callable[[], AbstractContextManager[None]]
 
 
+@contextmanager
+def nothing_loaded() -> Iterator[None]:
+    """Set the loaded profile aside: a switch would close its storage, and with it the nodes that other tests share."""
+    manager = get_manager()
+    own = {name: getattr(manager, name) for name in OF_A_PROFILE}
+    for name in OF_A_PROFILE:
+        setattr(manager, name, None)
+    try:
+        yield
+    finally:
+        manager.unload_profile()
+        for name, value in own.items():
+            setattr(manager, name, value)
+
+
 @pytest.fixture(scope="module")
 def other_profile(aiida_profile: Any, aiida_config: Any) -> str:
-    create_profile(
-        aiida_config,
-        storage_backend="core.sqlite_dos",
-        storage_config={"filepath": str(Path(aiida_config.dirpath) / "other" / "storage")},
-        name="other",
-        email="reader@localhost",
-    )
+    with nothing_loaded():
+        create_profile(
+            aiida_config,
+            storage_backend="core.sqlite_dos",
+            storage_config={"filepath": str(Path(aiida_config.dirpath) / "other" / "storage")},
+            name="other",
+            email="reader@localhost",
+        )
     return "other"
 
 
@@ -60,18 +76,9 @@ def elsewhere(other_profile: str) -> Elsewhere:
 
     @contextmanager
     def loaded() -> Iterator[None]:
-        manager = get_manager()
-        own = {name: getattr(manager, name) for name in OF_A_PROFILE}
-        # a switch would close the storage, and with it the nodes of fixtures that other tests share
-        for name in OF_A_PROFILE:
-            setattr(manager, name, None)
-        load_profile(other_profile)
-        try:
+        with nothing_loaded():
+            load_profile(other_profile)
             yield
-        finally:
-            manager.unload_profile()
-            for name, value in own.items():
-                setattr(manager, name, value)
 
     return loaded
 
