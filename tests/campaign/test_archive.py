@@ -44,7 +44,7 @@ Elsewhere = Callable[[], AbstractContextManager[None]]
 
 @contextmanager
 def nothing_loaded() -> Iterator[None]:
-    """Set the loaded profile aside: a switch would close its storage, and with it the nodes that other tests share."""
+    """Set the loaded profile aside: a switch would close its storage, with the nodes that other tests share."""
     manager = get_manager()
     own = {name: getattr(manager, name) for name in OF_A_PROFILE}
     for name in OF_A_PROFILE:
