@@ -7,9 +7,10 @@ from typing import Any
 
 from aiida_rewire.campaign.attempts import PROCESS_TYPE, WORKFLOW, attempt_label
 from aiida_rewire.campaign.chains import Chain
-from aiida_rewire.campaign.computers import jobs_by_computer
+from aiida_rewire.campaign.computers import CODE_OF, jobs_by_computer
 from aiida_rewire.campaign.decisions import Need
 from aiida_rewire.campaign.ingredients import load_force_field, load_pseudo
+from aiida_rewire.campaign.singleton import SCHEDULER, with_singletons
 from aiida_rewire.campaign.slots import slots_of_chain
 from aiida_rewire.campaign.specification import CampaignSpec
 from aiida_rewire.errors import InvalidInput
@@ -53,11 +54,13 @@ class ChainWorkflow:
         from aiida.plugins import WorkflowFactory
 
         workflow = WorkflowFactory(WORKFLOW)
+        codes = codes_of(spec)
+        on_slurm = [step for step, name in CODE_OF.items() if codes[name].computer.scheduler_type == SCHEDULER]
         builder = workflow.get_builder_from_values(
-            codes_of(spec),
+            codes,
             load_force_field(spec.force_field),
             load_pseudo(spec.pseudo_family),
-            chain.values,
+            with_singletons(chain.values, on_slurm),
             protocol=spec.protocol,
             labels={"campaign": spec.label, "chain": chain.name, "pseudo_family": spec.pseudo_family},
             label=attempt_label(spec.label, chain.name),

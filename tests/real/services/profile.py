@@ -108,9 +108,9 @@ class Profile:
         configuration["profiles"][NAME]["storage"]["config"]["engine_kwargs"] = engine
         file.write_text(json.dumps(configuration, indent=2))
 
-    def add_computer(self, label: str, scheduler: str, *, poll_s: float = 0.5) -> None:
-        """Register this machine as a computer, with its work directory in the folder of the profile."""
-        work = self.folder / f"scratch-{label}"
+    def add_computer(self, label: str, scheduler: str, *, poll_s: float = 0.5, work: Path | None = None) -> None:
+        """Register this machine as a computer, by default with its work directory in the folder of the profile."""
+        work = work or self.folder / f"scratch-{label}"
         self.python(COMPUTER.format(label=label, scheduler=scheduler, work=str(work), poll_s=poll_s))
 
     def command(self, *command: str, timeout_s: float = 120) -> Done:

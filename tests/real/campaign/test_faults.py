@@ -1,0 +1,277 @@
+"""What happens to a campaign on a group's database when something breaks: nothing is lost, nothing is there twice.
+
+After each fault the conductances are those of a campaign that nothing happened to, and `status` tells the truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.real.campaign.group_database import (
+    SMALL,
+    SNAPSHOTS,
+    Campaign,
+    lead_folders,
+    make_group_database,
+    running,
+)
+from tests.real.services.postgres import Postgres
+from tests.real.services.profile import Profile
+from tests.real.services.program import service_folder
+from tests.real.services.rabbitmq import RabbitMQ
+from tests.real.services.slurm import Slurm
+
+pytestmark = [pytest.mark.real, pytest.mark.nightly]
+
+SAME_T = 1e-6
+"""Largest difference of a conductance from that of the undisturbed campaign, G0: the same inputs give the same T."""
+
+JUNCTION = "nat = 4"
+"""In the input of pw.x for a junction; a lead has 27 atoms."""
+
+DISK_MB = 48
+
+
+@pytest.fixture(scope="module")
+def small_disk() -> Iterator[Path]:
+    """A file system of a few MB."""
+    with service_folder() as folder:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=755", "none", folder], check=True)
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture(scope="module")
+def database(
+    services_folder: Path, postgres: Postgres, rabbitmq: RabbitMQ, slurm: Slurm, small_disk: Path
+) -> Iterator[Profile]:
+    profile = Profile(services_folder / "group", slurm.environment)
+    yield from make_group_database(profile, postgres, rabbitmq, small_disk)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(database: Profile, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, float]]:
+    """Snapshots and conductances (G0) of a campaign that nothing happens to."""
+    campaign = Campaign(database, tmp_path_factory.mktemp("undisturbed"), "undisturbed")
+    try:
+        campaign.end(campaign.start())
+        found = campaign.found()
+        assert campaign.failures() == []
+    finally:
+        campaign.close()
+    assert [snapshot for snapshot, _, _ in found["made"]] == list(range(SNAPSHOTS))
+    return [(snapshot, conductance) for snapshot, conductance, _ in found["made"]]
+
+
+@pytest.fixture
+def campaign(
+    database: Profile, undisturbed: Any, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Campaign]]:
+    made: list[Campaign] = []
+
+    def make(label: str, **sections: Any) -> Campaign:
+        made.append(Campaign(database, tmp_path, label, **sections))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def check_nothing_is_lost(campaign: Campaign, undisturbed: list[tuple[int, float]], *, attempts: int = 1) -> Any:
+    """Check that each conductance is there once and what it should be, and that `status` says so; return what ran."""
+    found = campaign.found()
+    made = [(snapshot, conductance) for snapshot, conductance, _ in found["made"]]
+    assert [snapshot for snapshot, _ in made] == list(range(SNAPSHOTS)), found
+    assert [conductance for _, conductance in made] == pytest.approx([t for _, t in undisturbed], abs=SAME_T)
+    chain = campaign.status()
+    assert (chain["state"], chain["attempts"]) == ("finished", attempts)
+    assert (chain["snapshots"]["done"], chain["snapshots"]["failed"], chain["snapshots"]["running"]) == (3, 0, 0)
+    told = [chain["transmissions"][name] for name in ("least", "largest")]
+    assert told == pytest.approx([min(t for _, t in undisturbed), max(t for _, t in undisturbed)], abs=SAME_T)
+    assert {state for _, _, state, _, _ in found["processes"]} <= {"finished", "killed", "excepted"}
+    # a folder of scratch belongs to one job
+    assert max(Counter(folder for _, folder in found["jobs"] if folder).values()) == 1
+    return found
+
+
+def junctions(found: Any) -> list[int | None]:
+    """Return how the jobs of junctions ended."""
+    return [status for _, process, _, status, _ in found["processes"] if process == "JunctionCalculation"]
+
+
+def ended(rows: list[dict[str, Any]], process: str) -> list[tuple[str, int | None, int, int]]:
+    """Return state, exit status, count and how many are made up for, of what `failures` lists of a plugin."""
+    return [
+        (row["state"], row["exit_status"], row["count"], row["mended"]) for row in rows if row["process"] == process
+    ]
+
+
+def test_a_killed_worker(campaign: Any, database: Profile, undisturbed: Any) -> None:
+    one = campaign("worker")
+    controller = one.start()
+    one.program("pw.x", JUNCTION)
+    for worker in database.workers():
+        worker.kill()
+    one.end(controller)
+    found = check_nothing_is_lost(one, undisturbed)
+    assert junctions(found) == [0] * SNAPSHOTS
+    assert one.failures() == []
+
+
+def test_a_killed_controller(campaign: Any, undisturbed: Any) -> None:
+    one = campaign("controller")
+    first = one.start()
+    one.program("pw.x", JUNCTION)
+    first.kill()
+    first.wait()
+    assert one.status()["state"] == "running"
+    one.end(one.start())
+    found = check_nothing_is_lost(one, undisturbed)
+    assert junctions(found) == [0] * SNAPSHOTS
+
+
+def test_a_killed_pw_x(campaign: Any, undisturbed: Any) -> None:
+    one = campaign("pwx")
+    controller = one.start()
+    one.program("pw.x", JUNCTION).kill()
+    one.end(controller)
+    # separate jobs took over, and none of what they made differs
+    found = check_nothing_is_lost(one, undisturbed)
+    assert sorted(junctions(found)) == [0, 0, 420]
+    assert ended(one.failures(), "rewire.junction") == [("failed", 420, 1, 1)]
+
+
+def test_a_job_that_hangs_until_its_wall_time(campaign: Any, undisturbed: Any) -> None:
+    one = campaign("walltime", resources={"scf": {"walltime_h": 0.0167}})
+    controller = one.start()
+    one.program("pw.x", JUNCTION).suspend()
+    one.end(controller)
+    found = check_nothing_is_lost(one, undisturbed)
+    failed = [status for status in junctions(found) if status]
+    assert len(failed) == 1
+    assert ended(one.failures(), "rewire.junction") == [("failed", failed[0], 1, 1)]
+
+
+def test_a_job_that_somebody_cancels(campaign: Any, slurm: Slurm, undisturbed: Any) -> None:
+    one = campaign("cancelled")
+    controller = one.start()
+    one.program("pw.x", JUNCTION)
+    (job,) = slurm.jobs()
+    slurm.cancel(job)
+    one.end(controller)
+    found = check_nothing_is_lost(one, undisturbed)
+    assert len([status for status in junctions(found) if status]) == 1
+    assert [row["mended"] for row in one.failures() if row["process"] == "rewire.junction"] == [1]
+
+
+def test_a_scheduler_that_cannot_be_reached_for_minutes(campaign: Any, slurm: Slurm, undisturbed: Any) -> None:
+    one = campaign("unreachable")
+    controller = one.start()
+    one.program("pw.x", JUNCTION)
+    slurm.stop_controller()
+    try:
+        away = one.wait_for(lambda: [note for note in one.status()["notes"] if "did not answer" in note], "a pause")
+        assert away == ["1 job waits for a computer that did not answer"]
+        time.sleep(60)
+    finally:
+        slurm.start_controller()
+    one.end(controller)
+    found = check_nothing_is_lost(one, undisturbed)
+    assert junctions(found) == [0] * SNAPSHOTS
+
+
+def test_a_full_disk(campaign: Any, small_disk: Path, undisturbed: Any) -> None:
+    one = campaign("full", computer=SMALL, retries={"attempts": 1})
+    controller = one.start()
+    one.program("pw.x", JUNCTION)
+    filler = small_disk / "filler"
+    with filler.open("wb") as file, contextlib.suppress(OSError):
+        while file.write(b"0" * 65536):
+            file.flush()
+    try:
+        said = one.wait_for(
+            lambda: one.status()["notes"] or (one.failures() if controller.poll() is not None else []), "a failure"
+        )
+        assert said
+        made = one.found()["made"]
+    finally:
+        filler.unlink()
+    one.wait_for(lambda: controller.poll() is not None, "the controller ends")
+    if controller.returncode:
+        assert one.status()["state"] == "failed"
+        assert sum(row["count"] - row["mended"] for row in one.failures()) > 0
+        one.ask("retry", one.label)
+        one.end(one.start())
+    found = check_nothing_is_lost(one, undisturbed, attempts=1 + bool(controller.returncode))
+    assert found["made"][: len(made)] == made
+
+
+def test_a_lead_whose_scratch_somebody_removed(campaign: Any, database: Profile, undisturbed: Any) -> None:
+    one = campaign("removed")
+    for folder in lead_folders(database):
+        shutil.rmtree(folder, ignore_errors=True)
+    one.end(one.start())
+    found = check_nothing_is_lost(one, undisturbed)
+    assert junctions(found) == [0] * SNAPSHOTS
+
+
+def test_a_lead_whose_scratch_is_removed_while_it_is_needed(
+    campaign: Any, database: Profile, undisturbed: Any
+) -> None:
+    one = campaign("removing", retries={"attempts": 3})
+    controller = one.start()
+    one.program("pw.x", JUNCTION)
+    for folder in lead_folders(database):
+        shutil.rmtree(folder, ignore_errors=True)
+    one.wait_for(lambda: controller.poll() is not None, "the controller ends")
+    attempts = one.status()["attempts"]
+    check_nothing_is_lost(one, undisturbed, attempts=attempts)
+
+
+def test_a_restart_of_the_database(campaign: Any, postgres: Postgres, undisturbed: Any) -> None:
+    one = campaign("database")
+    controller = one.start()
+    one.program("pw.x", JUNCTION)
+    postgres.restart(down_s=5.0)
+    one.end(controller)
+    found = check_nothing_is_lost(one, undisturbed)
+    assert junctions(found) == [0] * SNAPSHOTS
+    assert one.failures() == []
+
+
+def test_a_restart_of_the_broker(campaign: Any, rabbitmq: RabbitMQ, undisturbed: Any) -> None:
+    one = campaign("broker")
+    controller = one.start()
+    one.program("pw.x", JUNCTION)
+    rabbitmq.restart(down_s=5.0)
+    one.end(controller)
+    found = check_nothing_is_lost(one, undisturbed)
+    assert junctions(found) == [0] * SNAPSHOTS
+    assert one.failures() == []
+
+
+def test_a_machine_that_goes_down(campaign: Any, database: Profile, undisturbed: Any) -> None:
+    one = campaign("machine")
+    controller = one.start()
+    one.program("pw.x", JUNCTION)
+    # all of it at once: daemon, controller and what the job runs
+    controller.kill()
+    database.kill_daemon()
+    while (left := running(database.folder, "pw.x")) is not None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            left.kill()
+    database.start_daemon(2)
+    one.end(one.start())
+    check_nothing_is_lost(one, undisturbed)
