@@ -24,8 +24,11 @@ from aiida_rewire.campaign.attempts import attempts_of
 from aiida_rewire.campaign.control import resume
 from aiida_rewire.campaign.extras import change_extras, read_extras
 from aiida_rewire.campaign.importing import import_campaign
+from aiida_rewire.campaign.progress import progress_of
 from aiida_rewire.campaign.record import find_campaign, record_campaign
 from aiida_rewire.campaign.retrying import grant_retries
+from aiida_rewire.campaign.runners import runners_of
+from aiida_rewire.cli.campaign.progress_text import runner_lines
 from aiida_rewire.errors import InvalidInput
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
@@ -179,6 +182,8 @@ def test_an_archive_gives_the_same_table_elsewhere(campaign: orm.Group, tmp_path
             resume(group, (), print)
         with pytest.raises(InvalidInput, match=refused):
             grant_retries(group, ["8V-s1"], None)
+        said = runner_lines(progress_of(group), runners_of(group.uuid, None))
+        assert said == ["it came in an archive, to be looked at: nothing of it runs here"]
         assert there.pop("paused") is True
         assert there == {name: value for name, value in extras.items() if name != "paused"}
         assert attempts_in_time(label) == attempts

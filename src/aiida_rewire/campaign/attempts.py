@@ -116,6 +116,11 @@ def state_of(process_state: str | None, exit_status: int | None, *, paused: bool
     return process_state or "created"
 
 
+def oldest_first(tag: str) -> list[dict[str, list[dict[str, str]]]]:
+    """Return an order for a query: PKs do not tell, because an archive does not keep their order."""
+    return [{tag: [{"ctime": "asc"}, {"id": "asc"}]}]
+
+
 def attempts_of(
     campaign: str, *, chain: str | None = None, process_type: str = PROCESS_TYPE, void: bool = False
 ) -> dict[str, list[Attempt]]:
@@ -148,7 +153,7 @@ def attempts_of(
         ],
         tag="attempt",
     )
-    query.order_by({"attempt": {"id": "asc"}})
+    query.order_by(oldest_first("attempt"))
     attempts: dict[str, list[Attempt]] = {}
     for pk, uuid, label, ctime, mtime, state, status, message, paused, why_void, sent in query.iterall():
         if why_void is not None and not void:
@@ -187,19 +192,19 @@ def failed_snapshots(campaign: str, chain: str, attempts: Sequence[Attempt]) -> 
     query.append(
         orm.ProcessNode,
         filters={"label": {"or": [{"like": f"{like(prefix)}{kind}\\_%"} for kind in ("snapshot", "lane")]}},
-        project=["id", "label", "attributes.process_state", "attributes.exit_status", f"extras.{VOID_EXTRA}"],
+        project=["ctime", "label", "attributes.process_state", "attributes.exit_status", f"extras.{VOID_EXTRA}"],
         tag="process",
     )
-    query.order_by({"process": {"id": "asc"}})
-    begins = [attempt.pk for attempt in attempts]
-    ends: dict[int, dict[str, Ending]] = {pk: {} for pk in begins}
-    for pk, label, state, status, void in query.iterall():
-        position = bisect(begins, pk) - 1
+    query.order_by(oldest_first("process"))
+    begins = [attempt.ctime for attempt in attempts]
+    ends: dict[int, dict[str, Ending]] = {attempt.pk: {} for attempt in attempts}
+    for ctime, label, state, status, void in query.iterall():
+        position = bisect(begins, ctime) - 1
         if position >= 0 and state in TERMINAL and void is None:
             # the last process of a snapshot tells: a second way of computing it comes after the first
             name = label.removeprefix(prefix)
             end = Ending(state_of(state, status, paused=False), status, is_lane=name.startswith("lane"))
-            ends[begins[position]][name] = end
+            ends[attempts[position].pk][name] = end
     return {
         pk: {name: end for name, end in sorted(found.items()) if end.state != "finished"}
         for pk, found in ends.items()

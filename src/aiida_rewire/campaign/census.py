@@ -139,8 +139,6 @@ def take_census(group: orm.Group, *, process_type: str = PROCESS_TYPE) -> Census
     """
     tables = Tables.of(group)
     every = attempts_of(group.label, process_type=process_type, void=True)
-    # an archive does not keep the order of PKs
-    every = {chain: sorted(those, key=lambda one: one.ctime) for chain, those in every.items()}
     attempts = {
         chain: [one for one in those if one.void is None]
         for chain, those in every.items()

@@ -104,8 +104,7 @@ def overview_of(group: orm.Group, extras: dict[str, Any], done: int, process_typ
     chains = chains_of(spec)
     states: Counter[State] = Counter()
     for chain in chains:
-        # an archive does not keep the order of PKs
-        those = sorted(attempts.get(chain.name, []), key=lambda one: one.ctime)
+        those = attempts.get(chain.name, [])
         open_question = any(one.exit_status == SNAPSHOTS_MISSING for one in those) and not those[-1].is_ok
         ends = failed_snapshots(spec.label, chain.name, those) if open_question else {}
         standing = judge(

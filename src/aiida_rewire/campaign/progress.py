@@ -10,7 +10,7 @@ from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.census import Census, take_census
 from aiida_rewire.campaign.chain_progress import ChainProgress, State, progress_of_chain
 from aiida_rewire.campaign.chains import Chain, chains_of
-from aiida_rewire.campaign.extras import Extras, read_extras
+from aiida_rewire.campaign.extras import IMPORTED, Extras, read_extras
 from aiida_rewire.campaign.pace import EVERY, Left, campaign_left_s, pace_of, time_left_s
 from aiida_rewire.campaign.reading import spec_from_record
 
@@ -32,12 +32,15 @@ class CampaignProgress:
         Whether people paused it as a whole.
     left_s
         Time left at the pace so far, with as many chains at a time as the file allows, s; None where nobody knows.
+    imported
+        Whether it came in an archive, so that nothing of it runs here.
     """
 
     label: str
     chains: tuple[ChainProgress, ...]
     paused: bool
     left_s: float | None
+    imported: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -102,7 +105,7 @@ def campaign_progress(
             one = replace(one, left_s=time_left_s(left_of(one), paces[chain.name], paces[EVERY]))
         shown.append(one)
     left_s = campaign_left_s([one.left_s for one in shown if not one.state.is_over], active_chains)
-    return CampaignProgress(label, tuple(shown), bool(extras.get("paused")), left_s)
+    return CampaignProgress(label, tuple(shown), bool(extras.get("paused")), left_s, IMPORTED in extras)
 
 
 def left_of(chain: ChainProgress) -> Left:

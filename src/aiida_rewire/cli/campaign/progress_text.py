@@ -28,6 +28,7 @@ def progress_values(progress: CampaignProgress, runners: Runners) -> dict[str, A
         "state": progress.state,
         "over": progress.is_over,
         "paused": progress.paused,
+        "imported": progress.imported,
         "left_s": progress.left_s,
         **runner_values(runners),
         "chains_by_state": {str(state): number for state, number in states_of(progress).items()},
@@ -77,6 +78,8 @@ def headlines(progress: CampaignProgress) -> list[str]:
 
 def runner_lines(progress: CampaignProgress, runners: Runners, where: str = "") -> list[str]:
     """Say who runs a campaign, and what keeps it from going on; `where` ends commands that find it."""
+    if progress.imported:
+        return ["it came in an archive, to be looked at: nothing of it runs here"]
     lines = []
     if runners.controller:
         whose = f" on {runners.host}, PID {runners.pid}, since {runners.since}" if runners.host else ""

@@ -1,11 +1,13 @@
-"""`aiida-rewire campaign status` and `watch` as they are typed: to the end of a campaign, and ended by somebody."""
+"""`aiida-rewire campaign watch`: to the end of a campaign, and ended by somebody; what looking at one imports."""
 
+import io
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import pytest
 from aiida import orm
 from aiida.manage import get_manager
 from click.testing import CliRunner, Result
+from rich.console import Console
+from sqlalchemy.exc import OperationalError
 
 from aiida_rewire.campaign.record import find_campaign, record_campaign
 from aiida_rewire.cli.campaign import watching
@@ -20,7 +24,7 @@ from aiida_rewire.cli.main import main
 
 sys.path.append(str(Path(__file__).parents[1] / "campaign"))
 
-from made_conductances import end_process, make_chain
+from made_conductances import end_process, make_chain, make_conductance
 from small_campaigns import make_spec
 
 Run = Callable[..., Result]
@@ -41,6 +45,11 @@ print("imported:", *sorted({name.partition(".")[0] for name in sys.modules} & se
 def group(aiida_profile: Any) -> orm.Group:
     """A campaign of two chains, 2V-s1 and 8V-s1, that nobody has started."""
     return record_campaign(make_spec(), "")[0]
+
+
+@pytest.fixture
+def label(group: orm.Group) -> str:
+    return group.label
 
 
 @pytest.fixture
@@ -82,6 +91,72 @@ def test_watch_sees_what_others_do_and_ends_when_nothing_can_change(
     assert lines[-2].endswith("2V-s1: finished, MD eq. 0/1 ps, 0/10 snapshots")
     assert lines[-1] == f"finished: {group.label}, 2 chains (2 finished), 0 of 20 snapshots"
     assert not others
+
+
+def test_watch_ends_when_the_campaign_is_over(run: Run, label: str) -> None:
+    for chain in ("2V-s1", "8V-s1"):
+        make_chain(label, chain)
+    lines = run("watch", label).stdout.splitlines()
+    assert lines[0] == lines[-1] == f"finished: {label}, 2 chains (2 finished), 0 of 20 snapshots"
+    assert json.loads(run("watch", label, "--json").stdout)["state"] == "finished"
+    make_chain(label, "8V-s1", exit_status=311)
+    assert run("watch", label).stdout.splitlines()[-1].startswith("finished")
+    other = record_campaign(make_spec(), "")[0].label
+    make_chain(other, "2V-s1")
+    make_chain(other, "8V-s1", exit_status=311)
+    assert (
+        run("watch", other, status=1).stdout.splitlines()[-1].startswith(f"ended: {other}, 2 chains (1 finished, 1")
+    )
+
+
+def changing(label: str) -> Iterator[watching.Look]:
+    """Look at a campaign while it goes on."""
+    group = find_campaign(label)
+    yield watching.look(group)
+    first = make_chain(label, "2V-s1", state="running")
+    yield watching.look(group)
+    yield watching.look(group)
+    make_conductance(label, "2V-s1", 0, 0.75, caller=first)
+    end_process(first)
+    make_chain(label, "8V-s1", exit_status=311)
+    yield watching.look(group)
+
+
+def test_watch_prints_what_changes(label: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert watching.watch_as_lines(changing(label)).state == "ended"
+    lines = capsys.readouterr().out.splitlines()
+    # the time comes first
+    changes = [line.split(" ", 1)[1] for line in lines if line[2:3] == ":" == line[5:6]]
+    assert changes == [
+        "2V-s1: running (starting), MD eq. 0/1 ps, 0/10 snapshots",
+        "2V-s1: finished, MD eq. 0/1 ps, 1/10 snapshots, T 0.75",
+        "8V-s1: failed, MD eq. 0/1 ps, 0/10 snapshots",
+    ]
+    assert lines[-1] == f"ended: {label}, 2 chains (1 finished, 1 failed), 1 of 20 snapshots"
+
+
+def test_watch_keeps_a_terminal_up_to_date(label: str) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=160, height=40, color_system=None)
+    assert watching.watch_on_terminal(changing(label), console).state == "ended"
+    screens = console.file.getvalue()
+    assert screens.index(f"waiting: {label}") < screens.index(f"running: {label}") < screens.index(f"ended: {label}")
+
+
+def test_watch_waits_for_a_database_that_is_away(label: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for chain in ("2V-s1", "8V-s1"):
+        make_chain(label, chain)
+    real, failures = watching.look, [OperationalError("SELECT", {}, Exception("server closed the connection"))]
+
+    def look(group: Any) -> watching.Look:
+        if failures:
+            raise failures.pop()
+        return real(group)
+
+    monkeypatch.setattr(watching, "look", look)
+    told: list[str] = []
+    looks = list(watching.looks_until_over(find_campaign(label).pk, 0.01, told.append))
+    assert [progress.state for progress, _ in looks] == ["finished"]
+    assert told == ["the database does not answer (server closed the connection): waiting"]
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
