@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from aiida_rewire.campaign.attempts import TERMINAL, state_of
-from aiida_rewire.campaign.tables import CALLS, CREATE, RETURN, Tables, flag, plugin_of, whole
+from aiida_rewire.database.tables import CALLS, CREATE, RETURN, Tables, flag, plugin_of, whole
 
 CACHED_FROM = "_aiida_cached_from"
 """Extra of a process that was not run, but taken from another one's results."""

@@ -13,7 +13,7 @@ from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.census import conductances_of
 from aiida_rewire.campaign.jobs import RUNNING, Job, jobs_of
 from aiida_rewire.campaign.outages import begin_anew
-from aiida_rewire.campaign.tables import Tables
+from aiida_rewire.database.tables import Tables
 
 if TYPE_CHECKING:
     from aiida import orm

@@ -11,7 +11,7 @@ from aiida_rewire.campaign.accounting import EXTRA, Account, Answer, account_in,
 from aiida_rewire.campaign.attempts import PROCESS_TYPE, TERMINAL, attempts_of, state_of
 from aiida_rewire.campaign.branches import CACHED_FROM
 from aiida_rewire.campaign.census import SNAPSHOT
-from aiida_rewire.campaign.tables import CALLS, CREATE, Tables, batched, number, plugin_of, whole
+from aiida_rewire.database.tables import CALLS, CREATE, Tables, batched, number, plugin_of, whole
 
 if TYPE_CHECKING:
     from aiida import orm

@@ -14,8 +14,8 @@ from aiida_rewire.campaign.chains import chains_of, snapshots_in
 from aiida_rewire.campaign.outcomes import judge
 from aiida_rewire.campaign.reading import spec_from_record
 from aiida_rewire.campaign.record import GROUP
-from aiida_rewire.campaign.tables import Tables
 from aiida_rewire.database.marks import VOID_EXTRA
+from aiida_rewire.database.tables import Tables
 
 if TYPE_CHECKING:
     from aiida import orm

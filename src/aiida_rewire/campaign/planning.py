@@ -30,7 +30,7 @@ from aiida_rewire.campaign.similar import (
 )
 from aiida_rewire.campaign.slots import lanes_in, leads_in, slots_of_chain, snapshots_in
 from aiida_rewire.campaign.specification import CampaignSpec
-from aiida_rewire.campaign.tables import Tables
+from aiida_rewire.database.tables import Tables
 
 STAGES = ("equilibration", "production")
 NEW = "new"

@@ -11,7 +11,7 @@ from aiida_rewire.campaign.attempts import PROCESS_TYPE, SNAPSHOTS_MISSING, TERM
 from aiida_rewire.campaign.extras import IMPORTED, read_extras
 from aiida_rewire.campaign.outcomes import Outcome, judge
 from aiida_rewire.campaign.record import GROUP
-from aiida_rewire.campaign.tables import CALLS, CREATE, Tables, flag, plugin_of, whole
+from aiida_rewire.database.tables import CALLS, CREATE, Tables, flag, plugin_of, whole
 
 if TYPE_CHECKING:
     from aiida import orm

@@ -11,8 +11,8 @@ from aiida_rewire.campaign.attempts import PROCESS_TYPE, SNAPSHOTS_MISSING, WORK
 from aiida_rewire.campaign.branches import failed_below
 from aiida_rewire.campaign.census import Census, Part, take_census
 from aiida_rewire.campaign.evidence import Line, cleaned, decisive_lines, texts_of
-from aiida_rewire.campaign.tables import Tables, plugin_of, whole
 from aiida_rewire.campaign.ways_out import exit_code_of, way_out_of
+from aiida_rewire.database.tables import Tables, plugin_of, whole
 
 if TYPE_CHECKING:
     from aiida import orm
