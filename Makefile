@@ -15,7 +15,8 @@ demo: setup
 test: setup services
 	$(BIN)/python -m pytest
 
-# What takes longer: whole campaigns, and the faults they survive.
+# What takes longer: whole campaigns, and the faults they survive; Slurm's accounts are asked for there alone.
+nightly: ACCOUNTING = yes
 nightly: setup services
 	$(BIN)/python -m pytest -m nightly
 
@@ -51,6 +52,7 @@ services:
 	[ -x /usr/sbin/rabbitmq-server ] || wanted="$$wanted rabbitmq-server"; \
 	[ -x /usr/sbin/slurmctld ] || wanted="$$wanted slurm-wlm"; \
 	[ -x /usr/sbin/munged ] || wanted="$$wanted munge"; \
+	[ -z "$(ACCOUNTING)" ] || [ -x /usr/sbin/slurmdbd ] || wanted="$$wanted slurmdbd mariadb-server"; \
 	[ -z "$$wanted" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  echo "installing from Debian:$$wanted"; \

@@ -42,8 +42,23 @@ RECORDED_STEPS = 200
 
 PW = """#!/bin/sh
 mkdir -p out/aiida.save
-cp '{record}/charge-density.dat' '{record}/data-file-schema.xml' out/aiida.save/
+cp '{record}/charge-density.dat' out/aiida.save/
+awk -f '{record}/atoms.awk' aiida.in '{record}/data-file-schema.xml' > out/aiida.save/data-file-schema.xml
 cat '{record}/aiida.out'
+"""
+ATOMS = """# the atoms of the input (angstrom) in the place of those that were recorded (bohr)
+BEGIN { CONVFMT = "%.15g"; bohr = 0.529177210903 }
+FNR == NR && /^ATOMIC_POSITIONS/ { here = 1; next }
+FNR == NR && here && NF == 4 {
+  atoms++
+  lines = lines "<atom name=\\"" $1 "\\" index=\\"" atoms "\\">" $2 / bohr " " $3 / bohr " " $4 / bohr "</atom>\\n"
+  next
+}
+FNR == NR { here = 0; next }
+/<atom / { next }
+/<atomic_structure / { sub(/nat="[0-9]+"/, "nat=\\"" atoms "\\"") }
+{ print }
+/<atomic_positions>/ { printf "%s", lines }
 """
 PP = """#!/bin/sh
 case "$2" in density.in) name=density;; *) name=potential;; esac
@@ -109,6 +124,7 @@ def replaying_codes(real: dict[str, Any], record: Path) -> dict[str, Any]:
     from aiida import orm
 
     codes = dict(real)
+    (record / "atoms.awk").write_text(ATOMS)
     for label, (name, text) in REPLAYS.items():
         program = record / name
         program.write_text(text.format(record=record))
@@ -161,6 +177,15 @@ class Memory(threading.Thread):
                 self.seen.append(max(sizes))
 
 
+def check_plain(chain: orm.WorkChainNode, snapshots: int) -> None:
+    """Ask that each snapshot was one job: what fails is computed in separate jobs, and those are not meant here."""
+    from aiida import orm
+
+    names = [node.process_label for node in chain.called_descendants if isinstance(node, orm.CalcJobNode)]
+    if names.count("JunctionCalculation") != snapshots or "PwcondCalculation" in names:
+        raise SystemExit(f"chain <{chain.pk}>: must have {snapshots} jobs of junctions and no others; see its report")
+
+
 def seconds_per_hundred(chain: orm.WorkChainNode) -> list[float]:
     """Return how long each hundred conductances took, in the order in which they were stored."""
     from aiida import orm
@@ -206,6 +231,7 @@ def measure(folder: Path, snapshots: int) -> None:
         values |= {"lanes": LANES, "reuse": {**values["reuse"], "contacts": False}}
         chain = run_chain(replayed, pseudo, values, "replayed")
         memory.over.set()
+        check_plain(chain, snapshots)
         after = trivial_jobs(TRIVIAL_JOBS)
     finally:
         home.stop_daemon()
@@ -243,6 +269,7 @@ def switch_on_lead(code: Any, lead: Path) -> None:
     """Let the scripts of pw.x and pp.x put the lead's files in place where they run for the lead."""
     record = Path(str(code.filepath_executable)).parent
     is_lead = "$(sed -n 's/^ *nat = *//p' {} 2>/dev/null)"
+    shutil.copy(record / "atoms.awk", lead)
     atoms = (lead / "data-file-schema.xml").read_text().split('nat="')[1].split('"')[0]
     for name, test in (
         ("pw.x", f'[ "{is_lead.format("aiida.in")}" = {atoms} ]'),

@@ -2,8 +2,8 @@
 
 AiiDA notes the number of a job after ``sbatch`` has answered. A worker that is killed in between leaves a job that
 nobody knows, and the next worker submits another, into the same folder and with the same name: that of the process.
-With ``--dependency=singleton`` (the documentation of sbatch) it waits for the first to end, and does not write into its
-files meanwhile.
+With ``--dependency=singleton`` (the documentation of sbatch) it waits for the first to end, and does not write into
+its files meanwhile.
 """
 
 from __future__ import annotations
