@@ -1,7 +1,7 @@
 """The one job of a junction: its input files, its script, and what is refused before it."""
 
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 from aiida_pseudo.data.pseudo import UpfData
 
-from aiida_rewire.calculations.junction import JunctionCalculation
+from aiida_rewire.calculations.junction import LEAD_FILES, MISSING_FILE, JunctionCalculation
 
 Prepare = Callable[..., tuple[Path, CalcInfo]]
 Cell = tuple[np.ndarray, np.ndarray]
@@ -124,6 +124,7 @@ def test_the_lead_is_linked_and_what_came_out_is_fetched(ready: Prepare, job_inp
     assert {computer for computer, _, _ in job.remote_symlink_list} == {lead.computer.uuid}
     assert job.remote_copy_list == []
     assert job.retrieve_list == [
+        "lead_files_missing.txt",
         "aiida.out",
         "out/aiida.save/data-file-schema.xml",
         "pwcond.out",
@@ -221,8 +222,10 @@ class Machine:
         path.chmod(0o755)
         return orm.InstalledCode(computer=self.computer, filepath_executable=str(path), label=name, **options)
 
-    def run(self, pw: str = PW, pp: str = PP, pwcond: str = PWCOND, **changes: Any) -> tuple[Path, list[str]]:
-        """Run a job; return its folder and the command lines in the order in which they began."""
+    def run(
+        self, pw: str = PW, pp: str = PP, pwcond: str = PWCOND, lead: Sequence[str] = LEAD_FILES, **changes: Any
+    ) -> tuple[Path, list[str]]:
+        """Run a job beside what is left of its lead; return its folder and the command lines as they began."""
         codes = {
             "code": self.install("pw.x", pw, prepend_text="export OF_PW=1"),
             "pp_code": self.install("pp.x", pp, prepend_text="export OF_PP=1"),
@@ -233,9 +236,13 @@ class Machine:
         work = self.folder / "work"
         work.mkdir()
         process.presubmit(Folder(str(work)))
+        for folder in work.glob("cond.*"):
+            (folder / "left.save").mkdir()
+            for name in lead:
+                (folder / "left.save" / name).touch()
         done = subprocess.run(["bash", "_aiidasubmit.sh"], cwd=work, timeout=60, check=False)
         self.status = done.returncode
-        return work, self.log.read_text().splitlines()
+        return work, self.log.read_text().splitlines() if self.log.exists() else []
 
 
 @pytest.fixture
@@ -284,6 +291,14 @@ def test_shards_run_side_by_side_and_are_waited_for(machine: Machine) -> None:
 def test_a_program_that_fails_ends_the_job(machine: Machine, broken: str, begun: list[str]) -> None:
     assert machine.run(**{broken: "exit 3"})[1] == begun
     assert machine.status == 3
+
+
+@pytest.mark.parametrize("left", [(), LEAD_FILES[:1], LEAD_FILES[1:]])
+def test_without_the_files_of_the_lead_nothing_is_run(machine: Machine, left: Sequence[str]) -> None:
+    work, begun = machine.run(lead=left)
+    assert (begun, machine.status) == ([], 1)
+    missing = [name for name in LEAD_FILES if name not in left]
+    assert (work / MISSING_FILE).read_text().split() == missing
 
 
 def test_what_each_program_wants_done_first_is_done_for_all(machine: Machine) -> None:

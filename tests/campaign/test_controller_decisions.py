@@ -128,6 +128,8 @@ def test_a_finished_chain_is_never_started_again_even_if_later_attempts_failed()
         ("failed", 199, True),
         ("failed", 200, False),
         ("failed", 310, False),
+        # the next attempt computes a lead again whose files are gone
+        ("failed", 319, True),
         ("failed", 399, False),
         ("failed", 400, True),
         ("failed", 500, True),

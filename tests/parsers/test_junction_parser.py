@@ -17,6 +17,7 @@ from aiida import orm
 from aiida_pseudo.data.pseudo import UpfData
 from fatal_errors import FATAL
 
+from aiida_rewire.calculations.junction import MISSING_FILE
 from aiida_rewire.calculations.pwcond import FATAL_EXIT_CODES
 from aiida_rewire.transport.readback import read_charge_density
 
@@ -94,7 +95,7 @@ def ended(parse: Ended, wire: dict[str, orm.Data], recorded: dict[str, bytes], t
             (folder / name).unlink(missing_ok=True)
             if name in left:
                 (folder / name).write_bytes(left[name])
-        kept = {name: left[name] for name in RETRIEVED if name in left}
+        kept = {name: left[name] for name in (*RETRIEVED, MISSING_FILE) if name in left}
         return parse("rewire.junction", "aiida.out", {**wire, **inputs}, kept, folder)
 
     return factory
@@ -188,6 +189,12 @@ def test_a_snapshot_labels_its_conductance(ended: Ended) -> None:
 def test_a_job_that_never_came_to_pw_x(ended: Ended) -> None:
     parsed = ended(dict.fromkeys(FILES))
     refused(parsed, "ERROR_OUTPUT_MISSING")
+    assert parsed.outputs == {}
+
+
+def test_a_job_whose_lead_is_gone_from_the_scratch(ended: Ended) -> None:
+    parsed = ended(dict.fromkeys(FILES) | {MISSING_FILE: b"charge-density.dat\ndata-file-schema.xml\n"})
+    refused(parsed, "ERROR_PARENT_FILES", "charge-density.dat, data-file-schema.xml of the lead, in <")
     assert parsed.outputs == {}
 
 

@@ -331,11 +331,21 @@ def test_a_guard_ends_the_chain_before_anything_is_submitted(
         ({"smooth_fft_grid": (30, 30, 90)}, "junction.smooth_fft_grid = 30 x 30"),
         ({"exit_status": 410}, "must be finished without an error"),
         ({"files": {}}, "data-file-schema.xml retrieved"),
-        ({"whole": False}, "junction = no charge-density in"),
         ({"lsda": True}, "junction.lsda = true"),
     ):
         made = chain(begin=False, inputs={"junction": scratch(junction_cell, **run)})
         assert words in refused(made)
+
+
+def test_files_that_are_gone_are_named_before_anything_is_submitted(
+    chain: Chain, scratch: Callable[..., orm.RemoteData], lead_cell: Cell
+) -> None:
+    made = chain(begin=False, inputs={"left_lead": scratch(lead_cell, whole=False)})
+    code = made.check_parents()
+    assert isinstance(code, ExitCode)
+    assert code.status == 319
+    assert "left_lead = no charge-density in" in str(code.message)
+    assert not made.pairs_left()
 
 
 def test_a_guard_on_the_combination_ends_the_chain_as_well(chain: Chain) -> None:

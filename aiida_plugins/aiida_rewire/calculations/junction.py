@@ -37,6 +37,12 @@ from aiida_rewire.transport.shards import split_grid
 LEAD, JUNCTION = "left", "junction"
 """Prefixes under which pwcond.x finds the two regions."""
 
+LEAD_FILES = ReadbackCalculation.FILENAME_WRITTEN, XML_NAME
+"""Of the lead's SCF, that pwcond.x reads."""
+
+MISSING_FILE = "lead_files_missing.txt"
+"""What the job names there, before it runs anything, is gone from the folder of the lead."""
+
 
 def validate_parameters(node: orm.Dict | None, _: object) -> str | None:
     """Refuse an SCF with two spins, which takes two runs of pwcond.x."""
@@ -195,11 +201,11 @@ class JunctionCalculation(CalcJob):
         code.cmdline_params = ["-in", self.FILENAME_INPUT]
         code.stdout_name = self.FILENAME_OUTPUT
         job.codes_info = [code]
-        # a program that fails ends the job; what is printed is in the file at once
-        job.prepend_text = "set -e\nexport GFORTRAN_UNBUFFERED_PRECONNECTED=y"
+        job.prepend_text = "\n".join(lines_before_scf())
         job.append_text = "\n".join(self.lines_after_scf(len(grid.shards)))
         plots = ReadbackCalculation.PLOTS
         job.retrieve_list = [
+            MISSING_FILE,
             self.FILENAME_OUTPUT,
             f"{SAVE_FOLDER}/{XML_NAME}",
             *(stdout_name(index) for index in range(len(grid.shards))),
@@ -230,8 +236,7 @@ class JunctionCalculation(CalcJob):
         if "density_folder" not in self.inputs:
             return []
         remote = self.inputs.density_folder
-        names = (ReadbackCalculation.FILENAME_WRITTEN, XML_NAME)
-        paths = [f"{SAVE_FOLDER}/{name}" for name in names]
+        paths = [f"{SAVE_FOLDER}/{name}" for name in LEAD_FILES]
         return [(remote.computer.uuid, f"{remote.get_remote_path()}/{path}", path) for path in paths]
 
     def namelist(self) -> dict[str, object]:
@@ -269,6 +274,19 @@ class JunctionCalculation(CalcJob):
         # the density stays, from which a neighbour may start; wavefunctions are many megabytes
         lines.append(f"rm -rf out/*.wfc* {SAVE_FOLDER}/wfc* " + " ".join(map(shard_folder, range(shards))))
         return lines
+
+
+def lines_before_scf() -> list[str]:
+    """Return the lines that end the job before it costs anything, if the lead's files are gone from the scratch."""
+    return [
+        # a program that fails ends the job; what is printed is in the file at once
+        "set -e",
+        "export GFORTRAN_UNBUFFERED_PRECONNECTED=y",
+        f"for file in {' '.join(LEAD_FILES)}; do",
+        f"  [ -r {shard_folder(0)}/{LEAD}.save/$file ] || echo $file >> {MISSING_FILE}",
+        "done",
+        f"[ ! -e {MISSING_FILE} ] || exit 1",
+    ]
 
 
 def run_line(code: AbstractCode, arguments: list[str], stdout: str) -> str:

@@ -12,7 +12,7 @@ from aiida import orm
 from aiida.common.links import LinkType
 from aiida.engine import ExitCode
 
-from aiida_rewire.calculations.junction import grid_of_job
+from aiida_rewire.calculations.junction import MISSING_FILE, grid_of_job
 from aiida_rewire.calculations.parents import XML_NAME, parent_run, run_with_pseudos
 from aiida_rewire.calculations.pwcond import stdout_name
 from aiida_rewire.calculations.pwcond_inputs import Grid
@@ -53,6 +53,10 @@ class JunctionParser(GatedPwcondParser):
 
     def judge(self, folder: Path, results: dict[str, Any]) -> ExitCode | None:
         """Store the conductance, or return why there is none; fill in the results as far as the job came."""
+        missing = self.text(MISSING_FILE)
+        if missing is not None:
+            files = f"{', '.join(missing.split())} of the lead, in <{self.given['left_lead'].pk}>"
+            return self.exit_code("ERROR_PARENT_FILES", reason=files)
         run = self.scf()
         if isinstance(run, ExitCode):
             return run

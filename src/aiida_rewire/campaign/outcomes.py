@@ -14,6 +14,9 @@ LARGEST_OF_AIIDA = 199
 MENDABLE = range(400, 600)
 """Exit statuses of failures that another try may mend."""
 
+PARENT_FILES = 319
+"""Files of an SCF are gone: nothing helps in that attempt, but the next one computes a missing lead again."""
+
 
 class Outcome(StrEnum):
     """What becomes of a chain."""
@@ -45,7 +48,9 @@ class Standing:
 
 def may_mend(status: int | None) -> bool:
     """Whether another try may mend a failure with this exit status."""
-    return status is not None and (0 < status <= LARGEST_OF_AIIDA or status in MENDABLE)
+    if status is None:
+        return False
+    return 0 < status <= LARGEST_OF_AIIDA or status in MENDABLE or status == PARENT_FILES
 
 
 def is_mendable(attempt: Attempt, missing: Sequence[Ending] | None) -> bool:

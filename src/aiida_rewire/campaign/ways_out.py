@@ -29,7 +29,9 @@ SCRATCH = "see that the scratch is neither full nor over quota (`df`, `quota`), 
 STARTED = "see whether the code starts at all on that machine (`verdi code test`, modules in its prepend text); then"
 SMALLER_STEP = f"a shorter md.timestep_fs, a lower voltage or temperature, {OTHER}"
 LAYERS = f"more flat layers (overrides.junction.lower_layers, upper_layers) {OTHER}"
-PARENTS = "the files of its SCF are gone or damaged: `campaign retry` computes the lead again where it is missing"
+PARENTS = (
+    "the files of its SCF are gone or damaged: the next attempt computes the lead again, `campaign retry` grants one"
+)
 BASIS = "a larger ewind, a smaller epsproj in overrides.pwcond.parameters"
 NUMERICS = f"other numerics are tried by themselves; if those failed too: {BASIS} {OTHER}"
 GEOMETRY = "lead and junction are not those that this project builds, or changed in between: tell the developers"

@@ -83,6 +83,8 @@ class Campaign:
         Of the campaign.
     computer
         Of its codes.
+    scratch
+        Folder below which its jobs run; by default that of the profile.
     sections
         Of its file, in the place of the usual ones.
     """
@@ -90,9 +92,17 @@ class Campaign:
     chain = "12V-s1"
 
     def __init__(
-        self, profile: Profile, folder: Path, label: str, *, computer: str = CLUSTER, **sections: Any
+        self,
+        profile: Profile,
+        folder: Path,
+        label: str,
+        *,
+        computer: str = CLUSTER,
+        scratch: Path | None = None,
+        **sections: Any,
     ) -> None:
         self.profile, self.label = profile, label
+        self._scratch = scratch or profile.folder
         self._log = folder / f"{label}.log"
         self._controllers: list[subprocess.Popen[bytes]] = []
         cutoffs = {"parameters": {"SYSTEM": {"ecutwfc": 6.0, "ecutrho": 24.0}}}
@@ -176,7 +186,7 @@ class Campaign:
 
     def program(self, name: str, words: str = "") -> psutil.Process:
         """Wait for a program of a job, by its name and by words in its input."""
-        found: psutil.Process = self.wait_for(lambda: running(self.profile.folder, name, words), f"{name} runs")
+        found: psutil.Process = self.wait_for(lambda: running(self._scratch, name, words), f"{name} runs")
         return found
 
 

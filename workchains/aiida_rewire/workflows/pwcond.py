@@ -101,10 +101,12 @@ class PwcondBaseWorkChain(RepeatableSteps, WorkChain):
         try:
             self.ctx.spins = self.spins_of_parents()
             checked = inputs if self.ctx.spins == [""] else {**inputs, "spin": orm.Str(self.ctx.spins[0])}
-            refusals = [refuse_parents(checked), refuse_ranks(inputs, self.inputs.shards_per_job.value)]
-            refusals += [refuse_missing_files(name, remote) for name, remote in given_parents(inputs).items()]
-            refusal = next((text for text in refusals if text), None)
+            refusal = refuse_parents(checked) or refuse_ranks(inputs, self.inputs.shards_per_job.value)
             if refusal is None:
+                missing = [refuse_missing_files(name, remote) for name, remote in given_parents(inputs).items()]
+                if any(missing):
+                    code = self.exit_codes.ERROR_PARENT_FILES.format(reason="; ".join(filter(None, missing)))
+                    return code
                 self.ctx.pending = [
                     Pair(spin, energy, kpoint, 0)
                     for spin in self.ctx.spins
