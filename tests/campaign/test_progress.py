@@ -365,7 +365,7 @@ def test_jobs_are_counted_in_the_words_of_their_scheduler_and_pauses_are_said() 
     assert chain.jobs == {"running": 1, "queued": 1, "paused": 1}
     assert chain.living == 6
     assert chain.notes == (
-        "1 job waits for a computer that did not answer",
+        "1 job waits for a computer that did not answer, or whose disk is full: `verdi process report 13` says why",
         "somebody paused 1 process: `verdi process play` lets it go on",
     )
 

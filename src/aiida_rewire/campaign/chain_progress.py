@@ -338,11 +338,13 @@ def notes_of(state: State, last: Attempt | None, alive: Sequence[Alive]) -> list
         notes.append(f"its work chain {how if last.state != 'killed' else 'was killed'}; {below}")
     elif alive and state is State.KILLED:
         notes.append(f"being killed: {counted(len(alive), 'process still lives', 'processes still live')}")
-    stopped = [process.status or "" for process in alive if process.state == "paused"]
-    away = sum(TRANSPORT_PAUSE in status for status in stopped)
+    stopped = {process.pk: process.status or "" for process in alive if process.state == "paused"}
+    away = [pk for pk, status in stopped.items() if TRANSPORT_PAUSE in status]
     if away:
-        notes.append(f"{counted(away, 'job waits', 'jobs wait')} for a computer that did not answer")
-    others = sum(TRANSPORT_PAUSE not in status and OUR_PAUSE not in status for status in stopped)
+        waiting = counted(len(away), "job waits", "jobs wait")
+        why = f"`verdi process report {away[0]}` says why"
+        notes.append(f"{waiting} for a computer that did not answer, or whose disk is full: {why}")
+    others = sum(TRANSPORT_PAUSE not in status and OUR_PAUSE not in status for status in stopped.values())
     if others:
         notes.append(f"somebody paused {counted(others, 'process', 'processes')}: `verdi process play` lets it go on")
     return notes
