@@ -38,7 +38,8 @@ POLL_S = 0.5
 MEGABYTE = 1_000_000
 FRAME_STEPS = 20
 TRIVIAL_JOBS = 60
-RECORDED_STEPS = 200
+SNAPSHOTS_MISSING = 500
+"""Exit status of a chain that lacks some of its conductances."""
 
 PW = """#!/bin/sh
 mkdir -p out/aiida.save
@@ -96,7 +97,7 @@ def run_chain(codes: dict[str, Any], pseudo: Any, values: dict[str, Any], label:
     )
     chain: orm.WorkChainNode = workflow.launch(builder)
     wait([chain])
-    if not chain.is_finished_ok:
+    if not (chain.is_finished_ok or chain.exit_status == SNAPSHOTS_MISSING):
         raise SystemExit(f"chain <{chain.pk}> [{chain.exit_status}] {chain.exit_message}")
     return chain
 
@@ -177,13 +178,21 @@ class Memory(threading.Thread):
                 self.seen.append(max(sizes))
 
 
-def check_plain(chain: orm.WorkChainNode, snapshots: int) -> None:
-    """Ask that each snapshot was one job: what fails is computed in separate jobs, and those are not meant here."""
+def plain_snapshots(chain: orm.WorkChainNode, snapshots: int) -> int:
+    """Return how many snapshots were a job; a few whose atoms come too close to their images are refused before.
+
+    Raises
+    ------
+    SystemExit
+        If more than a few have none, or if any was computed in separate jobs, which are not meant here.
+    """
     from aiida import orm
 
     names = [node.process_label for node in chain.called_descendants if isinstance(node, orm.CalcJobNode)]
-    if names.count("JunctionCalculation") != snapshots or "PwcondCalculation" in names:
+    jobs = names.count("JunctionCalculation")
+    if jobs < 0.98 * snapshots or jobs != len(chain.outputs.conductances) or "PwcondCalculation" in names:
         raise SystemExit(f"chain <{chain.pk}>: must have {snapshots} jobs of junctions and no others; see its report")
+    return jobs
 
 
 def seconds_per_hundred(chain: orm.WorkChainNode) -> list[float]:
@@ -231,11 +240,11 @@ def measure(folder: Path, snapshots: int) -> None:
         values |= {"lanes": LANES, "reuse": {**values["reuse"], "contacts": False}}
         chain = run_chain(replayed, pseudo, values, "replayed")
         memory.over.set()
-        check_plain(chain, snapshots)
+        computed = plain_snapshots(chain, snapshots)
         after = trivial_jobs(TRIVIAL_JOBS)
     finally:
         home.stop_daemon()
-    trivial, each = statistics.mean([before, after]), seconds_of_lanes(chain) / snapshots
+    trivial, each = statistics.mean([before, after]), seconds_of_lanes(chain) / computed
     hundreds = seconds_per_hundred(chain)
     table = Table("what", "value")
     table.add_row("a trivial CalcJob", f"{trivial:.3f} s (before {before:.3f}, after {after:.3f})")
