@@ -1,0 +1,1 @@
+"""`aiida-rewire setup`: this machine, a cluster, a group's database; a module for each few commands."""

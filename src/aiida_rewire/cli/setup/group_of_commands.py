@@ -1,0 +1,25 @@
+"""`aiida-rewire setup`: what AiiDA must know before a campaign can run."""
+
+from __future__ import annotations
+
+import click
+
+from aiida_rewire.cli.lazy import LazyGroup
+from aiida_rewire.cli.profile import PROFILE_KEY
+
+COMMANDS = {
+    "local": "aiida_rewire.cli.setup.local:local_command",
+    "cluster": "aiida_rewire.cli.setup.cluster:cluster_command",
+    "example": "aiida_rewire.cli.setup.example:example_command",
+    "group": "aiida_rewire.cli.setup.sharing:group_command",
+    "join": "aiida_rewire.cli.setup.sharing:join_command",
+    "check-group": "aiida_rewire.cli.setup.sharing:check_group_command",
+}
+
+
+@click.group("setup", cls=LazyGroup, lazy=COMMANDS)
+@click.option("-p", "--profile", metavar="NAME", help="AiiDA profile; the default one by default.")
+@click.pass_context
+def setup_group(context: click.Context, profile: str | None) -> None:
+    """Set up this machine, a cluster, or a group's database."""
+    context.meta[PROFILE_KEY] = profile
