@@ -17,7 +17,11 @@ from aiida_rewire.transport.readback import read_charge_density
 LATTICE = Fcc111(4.16, 1)
 RUN = {"fft_grid": (9, 9, 24), "smooth_fft_grid": (9, 9, 24), "fermi_energy": -0.6775}
 NAMES = {"charge-density.dat": "charge-density.dat", "density.grid": "density.pp", "potential.grid": "potential.pp"}
-PRINTED = {"density.out": b"     JOB DONE.\n", "potential.out": b"     JOB DONE.\n"}
+PRINTED = {
+    "density.out": b"     POST-PROC    :      0.04s CPU      0.23s WALL\n\n     JOB DONE.\n",
+    "potential.out": b"     POST-PROC    :     1m 2.04s CPU     1m 3.50s WALL\n\n     JOB DONE.\n",
+}
+WALL_S = 0.23 + 63.5
 
 
 @pytest.fixture
@@ -67,6 +71,7 @@ def test_a_density_that_is_read_as_it_was_written_passes(
     found = parsed.outputs["results"].get_dict()
     # ten digits are printed
     assert 0 < found["readback_difference"] < 1e-9
+    assert found["wall_time_s"] == pytest.approx(WALL_S)
     lower, upper = found["layer_potential_ev"]
     # the lead has a mirror between two layers, up to a lateral shift
     assert lower == pytest.approx(upper, abs=1e-9)

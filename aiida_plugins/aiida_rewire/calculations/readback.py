@@ -63,7 +63,8 @@ class ReadbackCalculation(ReusedOnlyIfGood, CalcJob):
         spec.output(
             "results",
             valid_type=orm.Dict,
-            help="readback_difference, in units of the largest density; layer_potential_ev, V - E_F at both ends.",
+            help="readback_difference, in units of the largest density; layer_potential_ev, V - E_F at both ends; "
+            "wall_time_s (s) of both plots.",
         )
         spec.default_output_node = "results"
         set_serial_defaults(

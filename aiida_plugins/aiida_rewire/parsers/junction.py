@@ -21,11 +21,11 @@ from aiida_rewire.data.conductance import ConductanceData
 from aiida_rewire.data.labels import labels_of_snapshot
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.parsers.pwcond import GatedPwcondParser, summary
-from aiida_rewire.parsers.readback import FilesMissing, error_of_pp, read_back
+from aiida_rewire.parsers.readback import FilesMissing, error_of_pp, plot_seconds, read_back
 from aiida_rewire.transport import gates
 from aiida_rewire.transport.parents import ParentRun, check_parents
 from aiida_rewire.transport.pw_xml import PwRun, UnreadableXml, read_pw_xml
-from aiida_rewire.transport.pwcond_output import CLOCK, clock_seconds, read_pwcond
+from aiida_rewire.transport.pwcond_output import read_pwcond
 from aiida_rewire.transport.readback import READBACK_TOLERANCE, UnreadableDensity, potential_mismatch
 
 LAST_LINES = 3
@@ -66,10 +66,11 @@ class JunctionParser(GatedPwcondParser):
             "scf_wall_s": run.wall_seconds,
             "fermi_energy_ev": run.fermi_energy,
         }
-        found = self.readback(run, folder)
+        printed = {plot: self.text(ReadbackCalculation.stdout_name(plot)) for plot in ReadbackCalculation.PLOTS}
+        found = self.readback(run, printed, folder)
         if isinstance(found, ExitCode):
             return found
-        results |= {**asdict(found), "readback_wall_s": self.readback_seconds()}
+        results |= {**asdict(found), "readback_wall_s": plot_seconds(printed.values())}
         return self.refused(run, found) or self.conductance(found, results)
 
     @cached_property
@@ -105,22 +106,15 @@ class JunctionParser(GatedPwcondParser):
         except InvalidInput as error:
             return self.exit_code("ERROR_GUARD", reason=error)
 
-    def readback(self, run: PwRun, folder: Path) -> Readback | ExitCode:
+    def readback(self, run: PwRun, printed: dict[str, str | None], folder: Path) -> Readback | ExitCode:
         """Compare the density as pwcond.x reads it with what pw.x wrote."""
-        plots = ReadbackCalculation.PLOTS
-        reason = error_of_pp({plot: self.text(ReadbackCalculation.stdout_name(plot)) for plot in plots})
+        reason = error_of_pp(printed)
         if reason:
             return self.exit_code("ERROR_READBACK", reason=reason)
         try:
             return Readback(*read_back(folder, run, ReadbackCalculation.thickness_of(self.lead)))
         except (FilesMissing, UnreadableDensity, InvalidInput) as error:
             return self.exit_code("ERROR_READBACK", reason=error)
-
-    def readback_seconds(self) -> float:
-        """Return the wall time of both plots, s."""
-        texts = [self.text(ReadbackCalculation.stdout_name(plot)) or "" for plot in ReadbackCalculation.PLOTS]
-        clocks = [CLOCK.match(line) for text in texts for line in text.splitlines()]
-        return sum(clock_seconds(clock.group(2)) for clock in clocks if clock and clock.group(1) == "POST-PROC")
 
     def refused(self, run: ParentRun, found: Readback) -> ExitCode | None:
         """Run the guards that pwcond.x itself has not, on what pw.x and pp.x left."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from aiida_rewire.parsers.retrieved import RetrievedFilesParser
 from aiida_rewire.transport import readback
 from aiida_rewire.transport.boundaries import CELL_TOLERANCE
 from aiida_rewire.transport.pw_xml import PwRun
+from aiida_rewire.transport.pwcond_output import CLOCK, clock_seconds
 
 ERROR_LINE = re.compile(r"Error in routine\s+(.*)\n\s*(.*)")
 
@@ -85,13 +86,20 @@ def read_back(folder: Path, run: PwRun, thickness: float) -> tuple[float, tuple[
     return difference, ends
 
 
+def plot_seconds(texts: Iterable[str | None]) -> float:
+    """Return the wall time of both plots from what pp.x printed, s."""
+    clocks = [CLOCK.match(line) for text in texts for line in (text or "").splitlines()]
+    return sum(clock_seconds(clock.group(2)) for clock in clocks if clock and clock.group(1) == "POST-PROC")
+
+
 class ReadbackParser(RetrievedFilesParser):
     """Compare the density as it is read with the density as it was written; measure the potential."""
 
     def parse(self, **kwargs: Any) -> ExitCode | None:
         """Read both plots and the density file, and store how they differ."""
         plots = ReadbackCalculation.PLOTS
-        refusal = error_of_pp({plot: self.text(ReadbackCalculation.stdout_name(plot)) for plot in plots})
+        printed = {plot: self.text(ReadbackCalculation.stdout_name(plot)) for plot in plots}
+        refusal = error_of_pp(printed)
         if refusal:
             return self.exit_code("ERROR_PP", reason=refusal)
         # AiiDA leaves the temporary folder out where nothing could be retrieved into it
@@ -103,7 +111,8 @@ class ReadbackParser(RetrievedFilesParser):
             return self.exit_code("ERROR_OUTPUT_MISSING", missing=error)
         except (readback.UnreadableDensity, InvalidInput) as error:
             return self.exit_code("ERROR_UNREADABLE", reason=error)
-        self.out("results", orm.Dict({"readback_difference": difference, "layer_potential_ev": list(ends)}))
+        results = {"readback_difference": difference, "layer_potential_ev": list(ends)}
+        self.out("results", orm.Dict({**results, "wall_time_s": plot_seconds(printed.values())}))
         if not difference <= readback.READBACK_TOLERANCE:
             return self.exit_code(
                 "ERROR_SCRAMBLED_DENSITY", difference=difference, tolerance=readback.READBACK_TOLERANCE
