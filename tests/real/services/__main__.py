@@ -58,6 +58,7 @@ def run(folder: Path) -> None:
             "postgres": {"port": services.postgres.port, "password_file": str(services.postgres.password_file)},
             "rabbitmq": {"port": services.rabbitmq.port},
             "slurm": services.slurm.environment,
+            "ssh": {"port": services.ssh.port, "settings": str(services.ssh.settings)},
             "aiida": {"AIIDA_PATH": str(services.profile.folder)},
         }
         partial = folder / f"{RECORD}.partial"

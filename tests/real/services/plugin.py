@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.real.services.postgres import Postgres
-from tests.real.services.profile import Profile
+from tests.real.services.profile import MPI, Profile
 from tests.real.services.program import service_folder
 from tests.real.services.rabbitmq import RabbitMQ
 from tests.real.services.slurm import Slurm
+from tests.real.services.ssh import Ssh
 from tests.real.services.together import CLUSTER, DATABASE
 
 
@@ -47,6 +48,17 @@ def rabbitmq(services_folder: Path) -> Iterator[RabbitMQ]:
 def slurm(services_folder: Path) -> Iterator[Slurm]:
     """Slurm."""
     service = Slurm(services_folder / "slurm")
+    try:
+        service.start()
+        yield service
+    finally:
+        service.stop()
+
+
+@pytest.fixture(scope="session")
+def ssh(services_folder: Path, slurm: Slurm) -> Iterator[Ssh]:
+    """SSH server, in whose sessions Slurm is found."""
+    service = Ssh(services_folder / "ssh", {**slurm.environment, **MPI})
     try:
         service.start()
         yield service

@@ -16,21 +16,24 @@ import psutil
 from tests.real.services.postgres import Postgres
 from tests.real.services.program import LOOPBACK, Program, ServiceFailure, await_that
 from tests.real.services.rabbitmq import RabbitMQ
+from tests.real.services.ssh import HOST, Ssh
 
 NAME = "services"
 ROOT = Path(__file__).parents[3]
 DAEMON_TIMEOUT_S = 60
+MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1"}
+"""What jobs run with; by SSH they get it from the server."""
 
 COMPUTER = """
 from aiida import load_profile, orm
 load_profile()
-computer = orm.Computer({label!r}, "localhost", transport_type="core.local", scheduler_type={scheduler!r})
+computer = orm.Computer({label!r}, {host!r}, transport_type={transport!r}, scheduler_type={scheduler!r})
 computer.set_workdir({work!r})
 computer.set_mpirun_command(["/usr/bin/mpirun", "-np", "{{tot_num_mpiprocs}}"])
 computer.set_default_mpiprocs_per_machine(1)
 computer.set_minimum_job_poll_interval({poll_s})
 computer.set_use_double_quotes(False)
-computer.store().configure(safe_interval=0.0, use_login_shell=False)
+computer.store().configure(safe_interval=0.0, use_login_shell=False, **{options!r})
 """
 
 
@@ -64,8 +67,7 @@ class Profile:
         """Of all that uses the profile; a daemon finds `verdi` on the path."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("AIIDA")}
         path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
-        mpi = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1"}
-        return {**kept, **mpi, "PATH": path, "AIIDA_PATH": str(self.folder), **self.variables}
+        return {**kept, **MPI, "PATH": path, "AIIDA_PATH": str(self.folder), **self.variables}
 
     def create(self, postgres: Postgres, rabbitmq: RabbitMQ, database: str, **engine: Any) -> None:
         """Make the profile on a database of its own.
@@ -108,10 +110,48 @@ class Profile:
         configuration["profiles"][NAME]["storage"]["config"]["engine_kwargs"] = engine
         file.write_text(json.dumps(configuration, indent=2))
 
-    def add_computer(self, label: str, scheduler: str, *, poll_s: float = 0.5, work: Path | None = None) -> None:
-        """Register this machine as a computer, by default with its work directory in the folder of the profile."""
+    def add_computer(
+        self,
+        label: str,
+        scheduler: str,
+        *,
+        poll_s: float = 0.5,
+        work: Path | None = None,
+        transport: str = "core.local",
+        host: str = "localhost",
+        **options: Any,
+    ) -> None:
+        """Register this machine as a computer, by default with its work directory in the folder of the profile.
+
+        Parameters
+        ----------
+        label, scheduler, transport, host
+            Of the computer.
+        poll_s
+            How often its scheduler is asked at most.
+        work
+            Where its jobs run.
+        options
+            Of the transport.
+        """
         work = work or self.folder / f"scratch-{label}"
-        self.python(COMPUTER.format(label=label, scheduler=scheduler, work=str(work), poll_s=poll_s))
+        values = {"label": label, "scheduler": scheduler, "transport": transport, "host": host, "options": options}
+        self.python(COMPUTER.format(work=str(work), poll_s=poll_s, **values))
+
+    def add_computer_over_ssh(
+        self, label: str, scheduler: str, ssh: Ssh, *, transport: str = "core.ssh_async", **settings: Any
+    ) -> None:
+        """Register this machine as a computer that is reached by SSH alone; the profile has the server's variables.
+
+        AiiDA's two ways differ: ``core.ssh_async`` reads the settings of `ssh`, ``core.ssh`` is told all of it.
+        """
+        options: dict[str, Any] = {"host": HOST}
+        host = HOST
+        if transport == "core.ssh":
+            host = LOOPBACK
+            options = {"username": ssh.user, "port": ssh.port, "key_filename": str(ssh.key), "look_for_keys": False}
+            options |= {"load_system_host_keys": True, "key_policy": "RejectPolicy"}
+        self.add_computer(label, scheduler, transport=transport, host=host, **settings, **options)
 
     def command(self, *command: str, timeout_s: float = 120) -> Done:
         """Run a program on the profile."""

@@ -65,10 +65,15 @@ def find_program(name: str, *folders: str, package: str) -> str:
     ServiceFailure
         If it is not installed.
     """
-    found = shutil.which(name, path=os.pathsep.join([*folders, os.environ["PATH"], "/usr/sbin", "/sbin"]))
+    found = where_is(name, *folders)
     if found is None:
         raise ServiceFailure(f"{name} is not installed: `make services` as root, or apt-get install {package}")
     return found
+
+
+def where_is(name: str, *folders: str) -> str | None:
+    """Return the path of a program, looked for where servers are as well; None if it is not installed."""
+    return shutil.which(name, path=os.pathsep.join([*folders, os.environ["PATH"], "/usr/sbin", "/sbin"]))
 
 
 def account(name: str) -> str | None:

@@ -27,6 +27,9 @@ from tests.real.services.program import (
 
 PACKAGE = "slurm-wlm"
 PARTITION = "test"
+SHORT = "short"
+"""Partition with limits: a node and ten minutes, and whoever wants more is refused."""
+
 JOBS_TIMEOUT_S = 15.0
 NO_ACCOUNTING = "AccountingStorageType=accounting_storage/none"
 
@@ -55,13 +58,15 @@ ReturnToService=2
 KillWait=2
 MessageTimeout=10
 SlurmctldTimeout=600
-SlurmdTimeout=600
+SlurmdTimeout={node_timeout_s}
 TCPTimeout=2
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
 JobCompType=jobcomp/none
 {accounting}
 NodeName={nodes} NodeHostname=localhost NodeAddr={loopback} Port={node_ports} CPUs={cores} RealMemory=4000
 PartitionName={partition} Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PartitionName={short} Nodes=ALL MaxTime=10 MaxNodes=1 State=UP
+EnforcePartLimits=ALL
 """
 
 
@@ -78,6 +83,8 @@ class Slurm:
         Cores of a node as the scheduler counts them, whatever the host has.
     accounting
         Whether what jobs used is kept, for `sacct`; takes some seconds more to start.
+    node_timeout_s
+        How long a node may be silent until the controller takes it as down.
     """
 
     def __init__(
@@ -87,11 +94,13 @@ class Slurm:
         nodes: int = 2,
         cores: int = 2,
         accounting: bool = False,
+        node_timeout_s: int = 600,
     ) -> None:
         self.folder = folder
         self.names = [f"n{number}" for number in range(1, nodes + 1)]
         self.port, *self._node_ports = free_ports(1 + nodes)
         self._cores = cores
+        self._node_timeout_s = node_timeout_s
         self._accounting = Accounting(folder / "accounting", folder / "munge" / "socket") if accounting else None
         self._munge_user = account("munge")
         self._munged = Program(
@@ -107,7 +116,7 @@ class Slurm:
             user=self._munge_user,
         )
         self._controller = self._program("slurmctld", "-D", "-i")
-        self._daemons = [self._program("slurmd", "-D", "-N", name) for name in self.names]
+        self._daemons = {name: self._program("slurmd", "-D", "-N", name) for name in self.names}
 
     def _program(self, name: str, *arguments: str) -> Program:
         return Program(
@@ -151,14 +160,16 @@ class Slurm:
                 node_ports=f"[{self._node_ports[0]}-{self._node_ports[-1]}]",
                 cores=self._cores,
                 partition=PARTITION,
+                short=SHORT,
+                node_timeout_s=self._node_timeout_s,
             )
         )
         self._munged.start((munge / "socket").exists)
         if self._accounting is not None:
             self._accounting.start()
         self.start_controller()
-        for daemon, port in zip(self._daemons, self._node_ports, strict=True):
-            daemon.start(functools.partial(answers, port))
+        for name in self.names:
+            self.start_node(name)
         await_that(self.is_idle, "all nodes are idle", 30)
 
     def client(self, name: str, *arguments: str) -> str:
@@ -203,6 +214,25 @@ class Slurm:
         """Stop the controller: jobs run on, and nobody can be asked about them."""
         self._controller.stop()
 
+    def start_node(self, name: str) -> None:
+        """Start a node, or start it again."""
+        port = self._node_ports[self.names.index(name)]
+        self._daemons[name].start(functools.partial(answers, port))
+
+    def kill_node(self, name: str) -> None:
+        """Kill a node with all that jobs run on it, as if its power had failed: nobody tells the controller."""
+        jobs = [process for process, of_job in self._job_processes() if of_job.get("SLURMD_NODENAME") == name]
+        # first who would tell how the job ended
+        watching = {step for job in jobs if (step := step_of(job)) is not None}
+        self._daemons[name].kill()
+        for process in [*watching, *jobs]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def node_of(self, job: str) -> str:
+        """Return the node on which a job runs, the first of several."""
+        return self.client("squeue", "--noheader", "--format=%B", f"--jobs={job}").strip()
+
     def answers(self) -> bool:
         """Whether the controller answers."""
         if not answers(self.port):
@@ -221,7 +251,7 @@ class Slurm:
                 self.client("scancel", *self.jobs())
                 await_that(self.is_idle, "all jobs have ended", JOBS_TIMEOUT_S)
         self._controller.stop()
-        for daemon in self._daemons:
+        for daemon in self._daemons.values():
             daemon.stop()
         self.kill_jobs()
         if self._accounting is not None:
@@ -230,8 +260,24 @@ class Slurm:
 
     def kill_jobs(self) -> None:
         """Kill what jobs may have left running."""
+        for process, _ in self._job_processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
+
+    def _job_processes(self) -> list[tuple[psutil.Process, dict[str, str]]]:
+        found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 of_job = process.environ()
                 if of_job.get("SLURM_CONF") == str(self.configuration) and "SLURM_JOB_ID" in of_job:
-                    process.send_signal(signal.SIGKILL)
+                    found.append((process, of_job))
+        return found
+
+
+def step_of(process: psutil.Process) -> psutil.Process | None:
+    """Return the program of Slurm that watches over a process of a job."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for parent in process.parents():
+            if parent.name() == "slurmstepd":
+                return parent
+    return None
