@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -12,8 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from aiida_rewire.campaign.files import LEAVE_OUT, FileErrors, source_in, source_of, validated
 from aiida_rewire.campaign.refusals import chain_problems
-from aiida_rewire.campaign.source import BadSource, Place, Problem, Source, parse, read_text
+from aiida_rewire.campaign.source import Place, Problem, Source
 from aiida_rewire.campaign.specification import CampaignSpec, Codes
 from aiida_rewire.campaign.wording import problems_of
 
@@ -39,21 +39,10 @@ STAND_IN_ITEMS: Mapping[Place, Any] = {
 }
 """The same in lists, whose other items keep their positions; of resources for every step."""
 
-ROUNDS = 5
+WRITTEN_BY = "aiida-rewire campaign new"
 
-
-class CampaignErrors(ValueError):
-    """What is wrong with a campaign file, all of it.
-
-    Attributes
-    ----------
-    errors
-        A line for each: ``FILE:LINE: field.path = value: must be bound; way out``.
-    """
-
-    def __init__(self, errors: list[str]) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = errors
+CampaignErrors = FileErrors
+"""What is wrong with a campaign file."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +107,7 @@ def examine_file(path: Path) -> Reading:
     CampaignErrors
         If it cannot be read at all.
     """
-    # a name may hold anything, a line of a message may not
-    name = str(path) if str(path).isprintable() else repr(str(path))
-    try:
-        text = read_text(path)
-    except BadSource as error:
-        raise CampaignErrors([f"{name}:{error.line}: {error}"]) from error
-    return examine(text, name)
+    return _examined(source_in(path, WRITTEN_BY))
 
 
 def examine(text: str, name: str) -> Reading:
@@ -142,14 +125,11 @@ def examine(text: str, name: str) -> Reading:
     CampaignErrors
         If it cannot be read at all.
     """
-    try:
-        source = parse(text, name)
-    except BadSource as error:
-        raise CampaignErrors([f"{name}:{error.line}: {error}"]) from error
-    if not isinstance(source.values, dict):
-        kind = "empty" if source.values is None else "no mapping"
-        raise CampaignErrors([f"{name}:1: the file is {kind}; `aiida-rewire campaign new` writes one"])
-    spec, wrong = _validated(source.values)
+    return _examined(source_of(text, name, WRITTEN_BY))
+
+
+def _examined(source: Source) -> Reading:
+    spec, wrong = validated(CampaignSpec, source.values, _stand_in)
     problems = [*source.repeated, *wrong]
     if spec is not None:
         refused, spec = chain_problems(spec, {problem.place for problem in wrong})
@@ -157,35 +137,12 @@ def examine(text: str, name: str) -> Reading:
     return Reading(source, problems, spec)
 
 
-def _validated(values: dict[str, Any]) -> tuple[CampaignSpec | None, list[Problem]]:
-    """Return a specification, mended where values are wrong, and what is wrong with them."""
-    problems: list[Problem] = []
-    tried = copy.deepcopy(values)
-    for _ in range(ROUNDS):
-        try:
-            return CampaignSpec.model_validate(tried), problems
-        except ValidationError as error:
-            found = problems_of(error, tried, CampaignSpec)
-            problems += found
-            for problem in found:
-                _mend(tried, problem.place)
-    return None, problems
-
-
-def _mend(values: Any, place: Place) -> None:
-    """Take a value out, or put its stand-in there."""
-    *above, last = place or ("",)
-    for part in above:
-        try:
-            values = values[part]
-        except (KeyError, IndexError, TypeError):
-            return
-    if place in STAND_INS and isinstance(values, dict):
-        values[last] = copy.deepcopy(STAND_INS[place])
-    elif isinstance(values, dict):
-        values.pop(last, None)
-    elif isinstance(values, list) and isinstance(last, int) and last < len(values):
-        values[last] = STAND_IN_ITEMS.get(tuple(above) if len(above) < 3 else (above[0], above[-1]))
+def _stand_in(place: Place) -> Any:
+    """Return what stands in for a value that is wrong."""
+    if place and isinstance(place[-1], int):
+        above = place[:-1]
+        return STAND_IN_ITEMS.get(above if len(above) < 3 else (above[0], above[-1]))
+    return STAND_INS.get(place, LEAVE_OUT)
 
 
 def spec_from_record(values: Mapping[str, Any]) -> CampaignSpec:

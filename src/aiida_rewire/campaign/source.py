@@ -1,7 +1,8 @@
-"""The text of a campaign file: plain values, and the line of each.
+"""The text of a YAML file: plain values, and the line of each.
 
-Of YAML only what a campaign needs is taken: mappings, lists and values, as YAML 1.2 reads them (1e-3 is a number,
-1:30 and `yes` are text). Tags, anchors and aliases, by which a file could run code or grow without end, are refused.
+Of YAML only what campaigns and sites need is taken: mappings, lists and values, as YAML 1.2 reads them (1e-3 is a
+number, 1:30 and `yes` are text). Tags, anchors and aliases, by which a file could run code or grow without end, are
+refused.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 class BadSource(ValueError):
-    """A text that is no campaign file.
+    """A text that is no such file.
 
     Attributes
     ----------
@@ -133,17 +134,18 @@ def read_text(path: Path) -> str:
 
     Raises
     ------
+    OSError
+        If it cannot be read.
     BadSource
-        If it cannot be read, is too large, or no UTF-8.
+        If it is too large, or no UTF-8.
     """
     try:
         with path.open("rb") as handle:
             content = handle.read(LARGEST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise BadSource(1, f"cannot be read: {reason}; `aiida-rewire campaign new` writes one") from error
+    except ValueError as error:
+        raise BadSource(1, f"cannot be read: {error}; correct its name") from error
     if len(content) > LARGEST_BYTES:
-        raise BadSource(1, f"size = above {LARGEST_BYTES} bytes: must be at most that; a campaign is a screen or two")
+        raise BadSource(1, f"size = above {LARGEST_BYTES} bytes: must be at most that; a screen or two is usual")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -152,12 +154,12 @@ def read_text(path: Path) -> str:
 
 
 def parse(text: str, name: str) -> Source:
-    """Read the text of a campaign file.
+    """Read the text of a file.
 
     Raises
     ------
     BadSource
-        If it is no YAML, or more of YAML than a campaign needs.
+        If it is no YAML, or more of YAML than is taken.
     """
     if len(text) > LARGEST_BYTES:
         raise BadSource(1, f"size = {len(text)} characters: must be at most {LARGEST_BYTES}; shorten it")
@@ -204,7 +206,7 @@ class _Reader:
         self.lines[place] = line
         self.count += 1
         if self.count > MOST_VALUES:
-            raise BadSource(line, f"more than {MOST_VALUES} values; make several campaigns of it")
+            raise BadSource(line, f"more than {MOST_VALUES} values; make several files of it")
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise BadSource(line, "an anchor (&) or alias (*): must be left out; write the value where it belongs")
         if event.tag is not None:
@@ -212,7 +214,7 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event)
         if len(place) >= DEEPEST:
-            raise BadSource(line, f"nested deeper than {DEEPEST}; a campaign is nested as its protocol is")
+            raise BadSource(line, f"nested deeper than {DEEPEST}; flatten it")
         if isinstance(event, yaml.SequenceStartEvent):
             return self.sequence(place)
         return self.mapping(place)
