@@ -7,10 +7,14 @@ export OMP_NUM_THREADS ?= 1
 export OMPI_ALLOW_RUN_AS_ROOT = 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 
-.PHONY: demo test nightly setup codes services lint docs wheel clean
+.PHONY: demo cluster test nightly setup codes services lint docs wheel clean
 
 demo: setup
 	@$(BIN)/aiida-rewire demo
+
+# The demo's chain as a group would run it: Slurm over SSH, PostgreSQL, RabbitMQ.
+cluster: setup services
+	@$(BIN)/python -m tests.real.cluster
 
 test: setup services
 	$(BIN)/python -m pytest

@@ -1,0 +1,40 @@
+"""A group's database whose cluster is reached by SSH."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.real.campaign.group_database import Campaign
+from tests.real.cluster.over_ssh import make_cluster_database
+from tests.real.services.postgres import Postgres
+from tests.real.services.profile import Profile
+from tests.real.services.rabbitmq import RabbitMQ
+from tests.real.services.slurm import Slurm
+from tests.real.services.ssh import Ssh
+from tests.real.services.together import OVER_SSH
+
+
+@pytest.fixture(scope="session")
+def cluster_database(
+    services_folder: Path, postgres: Postgres, rabbitmq: RabbitMQ, slurm: Slurm, ssh: Ssh
+) -> Iterator[Profile]:
+    """Hardened profile whose daemon runs."""
+    profile = Profile(services_folder / "behind_ssh", {**slurm.environment, **ssh.environment})
+    yield from make_cluster_database(profile, postgres, rabbitmq, ssh)
+
+
+@pytest.fixture
+def campaign_on(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
+    """Make campaigns on a profile, by default over AiiDA's asynchronous SSH; their controllers end with the test."""
+    made: list[Campaign] = []
+
+    def make(profile: Profile, label: str, *, computer: str = OVER_SSH, **sections: Any) -> Campaign:
+        made.append(Campaign(profile, tmp_path, label, computer=computer, **sections))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
