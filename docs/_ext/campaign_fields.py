@@ -1,7 +1,7 @@
-"""A directive that writes the fields of the campaign file from its models.
+"""Directives that write the fields of the campaign file and of a site's file from their models.
 
-``rewire-campaign-fields`` writes a table for each section of the file: what a field is called, what it takes, and
-what it means, with its unit and default. A section that several steps share is written once.
+``rewire-campaign-fields`` and ``rewire-site-fields`` write a table for each section of the file: what a field is
+called, what it takes, and what it means, with its unit and default. A section that several keys share stands once.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from aiida_rewire.campaign.specification import CampaignSpec
+from aiida_rewire.cli.setup.site import Site
 
 TITLES = ("field", "takes", "meaning, unit and default")
 KINDS = {"number": "number", "integer": "whole number", "boolean": "true or false", "string": "text"}
 CONTAINERS = {"array": "list", "object": "mapping", "null": ""}
-STEP = "STEP"
-"""Stands for the steps, whose fields are the same."""
 
 
 def taken(schema: dict[str, Any]) -> str:
@@ -48,9 +47,11 @@ def meaning(field: Any) -> list[nodes.Node]:
 
 
 def section_of(field: Any) -> type[BaseModel] | None:
-    """Return the model of a field that is a section."""
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    """Return the model of a field that is a section, or nothing."""
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
 
 
 def ranges_in(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -75,8 +76,10 @@ def rows(model: type[BaseModel], path: str) -> Iterator[list[Cell]]:
             yield from rows(choice, f"{path}{name}.")
 
 
-def sections(model: type[BaseModel], path: str = "", said: str = "") -> Iterator[tuple[str, str, type[BaseModel]]]:
-    """Yield path, description and model of each section; of equal ones the first stands for all."""
+def sections(
+    model: type[BaseModel], shared: str, path: str = "", said: str = ""
+) -> Iterator[tuple[str, str, type[BaseModel]]]:
+    """Yield path, description and model of each section; those that share a model have `shared` for a name."""
     yield path, said, model
     found: dict[type[BaseModel], list[tuple[str, Any]]] = {}
     for name, field in model.model_fields.items():
@@ -85,19 +88,23 @@ def sections(model: type[BaseModel], path: str = "", said: str = "") -> Iterator
     for below, places in found.items():
         if len(places) == 1:
             name, field = places[0]
-            yield from sections(below, f"{path}{name}.", field.description or "")
+            yield from sections(below, shared, f"{path}{name}.", field.description or "")
         else:
-            steps = "; ".join(f"`{name}`: {field.description.rstrip('.')}" for name, field in places)
-            yield f"{path}{STEP}.", f"{STEP} is one of {steps}.", below
+            meanings = [field.description.split(". Default")[0].rstrip(".") for _, field in places]
+            keys = "; ".join(f"`{name}`: {said}" for (name, _), said in zip(places, meanings, strict=True))
+            yield f"{path}{shared}.", f"{shared} is one of {keys}.", below
 
 
 class CampaignFields(SphinxDirective):
     """All fields of the campaign file."""
 
+    model: type[BaseModel] = CampaignSpec
+    shared = "STEP"
+
     def run(self) -> list[nodes.Node]:
         """Write a table for each section."""
         written: list[nodes.Node] = []
-        for path, said, model in sections(CampaignSpec):
+        for path, said, model in sections(self.model, self.shared):
             found = list(rows(model, path))
             if path:
                 written.append(nodes.rubric(text=path.rstrip(".")))
@@ -107,7 +114,15 @@ class CampaignFields(SphinxDirective):
         return written
 
 
+class SiteFields(CampaignFields):
+    """All fields of a site's file."""
+
+    model = Site
+    shared = "CODE"
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directive."""
     app.add_directive("rewire-campaign-fields", CampaignFields)
+    app.add_directive("rewire-site-fields", SiteFields)
     return {"version": "1", "parallel_read_safe": True}

@@ -13,6 +13,10 @@ from typing import Literal
 
 from aiida_rewire.cli.executables import (
     EFIELD_POTENTIAL_SINCE,
+    Answer,
+    Blas,
+    LammpsInfo,
+    QeInfo,
     ask,
     find_executable,
     find_not_executable,
@@ -77,7 +81,7 @@ def code_checks() -> list[Check]:
     checks = [_qe(name) for name in ("pw.x", "pp.x", "pwcond.x", "ld1.x")]
     pw, lmp = find_executable("pw.x"), find_executable("lmp")
     if pw:
-        checks.append(_blas(pw))
+        checks.append(blas_check("BLAS", "pw.x", linked_blas(pw)))
     checks += [_lammps(lmp), _driver()]
     checks += [_mpirun(name, code) for name, code in (("pw.x", pw), ("lmp", lmp)) if code]
     return checks
@@ -133,32 +137,40 @@ def _qe(name: str) -> Check:
     path = find_executable(name)
     if path is None:
         return _missing(name, QE_FIX)
-    info = qe_info(path)
+    return qe_check(name, qe_info(path))
+
+
+def qe_check(name: str, info: QeInfo, fix: str = QE_FIX) -> Check:
+    """Judge what a program of Quantum ESPRESSO said of itself."""
     if info.version is None:
-        return Check(name, "failure", f"{path}: {info.problem}", QE_FIX)
+        return Check(name, "failure", f"{info.path}: {info.problem}", fix)
     release = qe_release(info.version)
-    message = f"{info.version} ({path})"
+    message = f"{info.version} ({info.path})"
     if release is None or release < OLDEST_QE:
         oldest = ".".join(str(number) for number in OLDEST_QE)
-        return Check(name, "warning", f"{message}; tested with {oldest} and newer", QE_FIX)
+        return Check(name, "warning", f"{message}; tested with {oldest} and newer", fix)
     return Check(name, "ok", message)
 
 
-def _blas(pw: Path) -> Check:
-    blas = linked_blas(pw)
+def blas_check(name: str, program: str, blas: Blas, fix: str = BLAS_FIX) -> Check:
+    """Judge which BLAS a program uses."""
     if blas == "reference":
-        return Check("BLAS", "warning", "pw.x uses the reference BLAS: several times slower", BLAS_FIX)
+        return Check(name, "warning", f"{program} uses the reference BLAS: several times slower", fix)
     if blas == "unknown":
-        return Check("BLAS", "ok", "pw.x uses an unknown one, by its shared libraries")
-    return Check("BLAS", "ok", f"pw.x uses {blas}")
+        return Check(name, "ok", f"{program} uses an unknown one, by its shared libraries")
+    return Check(name, "ok", f"{program} uses {blas}")
 
 
 def _lammps(path: Path | None) -> Check:
     if path is None:
         return _missing("lmp", LAMMPS_FIX)
-    info = lammps_info(path)
+    return lammps_check("lmp", lammps_info(path))
+
+
+def lammps_check(name: str, info: LammpsInfo, fix: str = LAMMPS_FIX) -> Check:
+    """Judge what LAMMPS said of itself."""
     if info.version is None:
-        return Check("lmp", "failure", f"{path}: {info.problem}", LAMMPS_FIX)
+        return Check(name, "failure", f"{info.path}: {info.problem}", fix)
     version = lammps_release(info.version)
     lacking = []
     if not info.has_reaxff:
@@ -167,25 +179,29 @@ def _lammps(path: Path | None) -> Check:
         since = lammps_release(EFIELD_POTENTIAL_SINCE)
         lacking.append(f"`fix efield ... potential` (in releases since {since})")
     if lacking:
-        return Check("lmp", "failure", f"{version} ({path}) lacks {' and '.join(lacking)}", LAMMPS_FIX)
-    return Check("lmp", "ok", f"{version} with REAXFF and `fix efield ... potential` ({path})")
+        return Check(name, "failure", f"{version} ({info.path}) lacks {' and '.join(lacking)}", fix)
+    return Check(name, "ok", f"{version} with REAXFF and `fix efield ... potential` ({info.path})")
 
 
 def _driver() -> Check:
     python = Path(sys.executable)
-    answer = ask(python, "-c", DRIVER_PROBE)
-    stated = re.search(r"^release (\d{4})(\d\d)(\d\d) REAXFF (True|False)$", answer.text, re.MULTILINE)
+    return driver_check("driver", python, ask(python, "-c", DRIVER_PROBE))
+
+
+def driver_check(name: str, python: Path, answer: Answer, fix: str = LAMMPS_FIX) -> Check:
+    """Judge what a Python said of LAMMPS's module: a line ``release DATE REAXFF TRUTH``."""
+    stated = re.search(r"^release (\d{4})(\d\d)(\d\d) REAXFF (True|False)", answer.text, re.MULTILINE)
     if stated is None or answer.problem:
         why = answer.problem or answer.first_line or "it crashed"
-        return Check("driver", "failure", f"{python} cannot import LAMMPS's module: {why}", LAMMPS_FIX)
+        return Check(name, "failure", f"{python} cannot import LAMMPS's module: {why}", fix)
     release = date(*map(int, stated.groups()[:3]))
     message = f"LAMMPS's module of {lammps_release(release)} in {python}"
     if release < OLDEST_LAMMPS_MODULE:
         oldest = lammps_release(OLDEST_LAMMPS_MODULE)
-        return Check("driver", "failure", f"{message}; {oldest} or newer is needed", LAMMPS_FIX)
+        return Check(name, "failure", f"{message}; {oldest} or newer is needed", fix)
     if stated.group(4) != "True":
-        return Check("driver", "failure", f"{message} lacks the package REAXFF", LAMMPS_FIX)
-    return Check("driver", "ok", f"{message}, with REAXFF")
+        return Check(name, "failure", f"{message} lacks the package REAXFF", fix)
+    return Check(name, "ok", f"{message}, with REAXFF")
 
 
 def _mpirun(code_name: str, code: Path) -> Check:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
-from aiida_rewire.cli.checks import Check, Status, code_checks, machine_checks
+from aiida_rewire.cli.check_lines import as_values, number_of_failures, show_checks
+from aiida_rewire.cli.checks import Check, code_checks, machine_checks
 from aiida_rewire.cli.embedded_profile import profile_checks
-
-_COLOURS: dict[Status, str] = {"ok": "green", "warning": "yellow", "failure": "red"}
+from aiida_rewire.cli.home import DemoFailure
+from aiida_rewire.cli.profile import PROFILE_KEY, open_profile
 
 
 @click.command("doctor")
@@ -22,39 +24,62 @@ _COLOURS: dict[Status, str] = {"ok": "green", "warning": "yellow", "failure": "r
     show_default=".rewire",
     help="Folder of the project's embedded AiiDA profile (its AIIDA_PATH). Nothing in it is changed.",
 )
+@click.option("--computer", metavar="LABEL", help="Judge the codes of this computer instead, by a test job of each.")
+@click.option(
+    "-p",
+    "--profile",
+    metavar="NAME",
+    help="With --computer, the AiiDA profile that knows it; without, and without --directory, the default one.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1, 86400),
+    default=600,
+    show_default=True,
+    help="With --computer, seconds for its test jobs, time in the queue among them.",
+)
 @click.option("--json", "as_json", is_flag=True, help='Print an object {"ok", "checks"} for programs to read.')
 @click.pass_context
-def doctor_command(context: click.Context, directory: Path, as_json: bool) -> None:
-    """Check the external programs, the machine and the embedded profile.
+def doctor_command(
+    context: click.Context, directory: Path, computer: str | None, profile: str | None, timeout: float, as_json: bool
+) -> None:
+    """Check the external programs, the machine and the embedded profile; or the codes of a computer.
 
     A line for each check: ok, warning or failure, and the way out. The exit status is 1 when anything fails.
+    With --computer the codes say their versions in test jobs of about a second, on as many ranks as the file of the
+    site says, and their BLAS and MPI are judged where they run.
     """
-    place = directory.absolute()
-    checks = [*machine_checks(place), *code_checks(), *profile_checks(place)]
-    failures = sum(check.status == "failure" for check in checks)
-    if as_json:
-        listed = [dataclasses.asdict(check) for check in checks]
-        click.echo(json.dumps({"ok": failures == 0, "checks": listed}, indent=2))
+    given = context.get_parameter_source("directory") is ParameterSource.COMMANDLINE
+    checks: Sequence[Check]
+    if computer is not None:
+        context.meta[PROFILE_KEY] = profile
+        checks = computer_checks(computer, directory if given else None, timeout)
+    elif profile is not None:
+        raise DemoFailure(f"profile = {profile}: must be given with --computer, or left out")
     else:
-        warnings = sum(check.status == "warning" for check in checks)
-        for check in checks:
-            _show(check)
-        click.echo(f"{_counted(failures, 'failure')}, {_counted(warnings, 'warning')}")
+        place = directory.absolute()
+        checks = [*machine_checks(place), *code_checks(), *profile_checks(place)]
+    failures = number_of_failures(checks)
+    if as_json:
+        click.echo(json.dumps({"ok": failures == 0, "checks": as_values(checks)}, indent=2))
+    else:
+        show_checks(checks)
     if failures:
         context.exit(1)
 
 
-def _show(check: Check) -> None:
-    status = click.style(f"{check.status:8}", fg=_COLOURS[check.status])
-    click.echo(f"{status} {check.name:15} {_printable(check.message)}")
-    if check.fix:
-        click.echo(f"{'':24} -> {_printable(check.fix)}")
+def computer_checks(label: str, directory: Path | None, timeout_s: float) -> list[Check]:
+    """Return what there is to say of a computer and its codes.
 
+    Raises
+    ------
+    DemoFailure
+        If there is no such computer.
+    """
+    from aiida_rewire.cli.campaign.opening import told_in_a_line
 
-def _printable(text: str) -> str:
-    # names of files may hold bytes that are no text
-    return text.encode("utf-8", errors="replace").decode("utf-8")
+    with told_in_a_line():
+        open_profile(directory)
+        from aiida_rewire.cli.setup.judging import judge_computer
 
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+        return judge_computer(label, timeout_s)

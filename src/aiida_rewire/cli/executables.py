@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -75,10 +75,24 @@ class LammpsInfo:
 
 @dataclass(frozen=True)
 class LinkedLibrary:
-    """A shared library as the loader sees it: its name, and the file, or None where it is not found."""
+    """A shared library as the loader sees it: its name, and the file, or None where it is not found.
+
+    Attributes
+    ----------
+    real
+        The file behind all links, where another host said it; None for this host, which can be asked.
+    """
 
     name: str
     path: Path | None
+    real: Path | None = None
+
+    @property
+    def file(self) -> Path:
+        """The file behind all links, or the name where there is none."""
+        if self.real is not None:
+            return self.real
+        return self.path.resolve() if self.path else Path(self.name)
 
 
 def find_executable(name: str) -> Path | None:
@@ -171,10 +185,19 @@ def _unrecognised(answer: Answer, expected: str) -> str:
 def qe_info(path: Path) -> QeInfo:
     """Return the version of a program of Quantum ESPRESSO, from 'Program PWSCF v.6.7MaX starts on ...'."""
     answer = ask(path)
-    banner = re.search(r"^\s*Program [\w-]+ v\.(\S{1,40}) starts", answer.text, re.MULTILINE)
-    if banner and banner.group(1).isprintable():
-        return QeInfo(path, banner.group(1))
+    banners = qe_banners(answer.text)
+    if banners:
+        return QeInfo(path, banners[0][1])
     return QeInfo(path, None, _unrecognised(answer, "line with a version of Quantum ESPRESSO"))
+
+
+def qe_banners(text: str) -> list[tuple[str, str]]:
+    """Return name and version of the programs of Quantum ESPRESSO that say in a text that they start.
+
+    Each rank of a parallel run that does not find the others prints one.
+    """
+    found = re.findall(r"^\s*Program ([\w-]+) v\.(\S{1,40}) starts", text, re.MULTILINE)
+    return [(name, version) for name, version in found if version.isprintable()]
 
 
 def qe_version(path: Path) -> str | None:
@@ -190,7 +213,11 @@ def qe_release(version: str) -> tuple[int, int] | None:
 
 def lammps_info(path: Path) -> LammpsInfo:
     """Return version and abilities of a LAMMPS executable, from ``lmp -h``."""
-    answer = ask(path, "-h")
+    return lammps_said(path, ask(path, "-h"))
+
+
+def lammps_said(path: Path, answer: Answer) -> LammpsInfo:
+    """Return version and abilities of a LAMMPS executable from what ``lmp -h`` answered."""
     version = _lammps_version(answer.text)
     if version is None:
         return LammpsInfo(path, None, problem=_unrecognised(answer, "line with a version of LAMMPS"))
@@ -251,18 +278,22 @@ def linked_blas(path: Path) -> Blas:
 
     Debian's programs link ``libblas.so.3``, a link that ``update-alternatives`` sets to one of several.
     """
-    libraries = linked_libraries(path)
+    return blas_of(linked_libraries(path))
+
+
+def blas_of(libraries: Iterable[LinkedLibrary]) -> Blas:
+    """Return which BLAS is among the shared libraries of a program."""
     # libblas first: a reference libblas beside OpenBLAS's liblapack is what resolves the BLAS symbols
     for library in sorted(libraries, key=lambda library: not library.name.startswith("libblas.so")):
-        known = _blas_of(library)
+        known = _known_blas(library)
         if known is not None:
             return known
     return "unknown"
 
 
-def _blas_of(library: LinkedLibrary) -> Blas | None:
+def _known_blas(library: LinkedLibrary) -> Blas | None:
     # the last folder too: alternatives are called .../openblas-pthread/libblas.so.3
-    real = library.path.resolve() if library.path else Path(library.name)
+    real = library.file
     last_two = f"{real.parent.name}/{real.name}".lower()
     if not re.match(r"lib(blas|openblas|mkl|blis|atlas|[st]atlas|cblas|f77blas)", library.name):
         return None
@@ -279,7 +310,12 @@ def _blas_of(library: LinkedLibrary) -> Blas | None:
 
 def linked_mpi(path: Path) -> Mpi | None:
     """Return the MPI a program is linked with; None where it has none, or one of another kind."""
-    for library in linked_libraries(path):
+    return mpi_of(linked_libraries(path))
+
+
+def mpi_of(libraries: Iterable[LinkedLibrary]) -> Mpi | None:
+    """Return which MPI is among the shared libraries of a program, or None."""
+    for library in libraries:
         if library.name == "libmpi.so.40":
             return "Open MPI"
         if re.match(r"libmpi(ch)?\.so\.12$", library.name):
