@@ -52,7 +52,7 @@ def landauer_current(
     transmission: ArrayLike,
     voltages_v: ArrayLike,
     *,
-    temperature_k: float,
+    temperature_k: float | tuple[float, float],
     lead_shift: float = 0.5,
 ) -> NDArray[np.float64]:
     """Landauer current of a transmission that does not depend on the bias.
@@ -68,9 +68,10 @@ def landauer_current(
     transmission
         T(E) per spin, dimensionless, shape (E,).
     voltages_v
-        Bias, V, any shape; I has the sign of V.
+        Bias, V, any shape; I has the sign of V if the leads are equally warm.
     temperature_k
-        Of the electrons in the leads, K; 0 for sharp steps.
+        Of the electrons in the leads, K; 0 for sharp steps. Two for leads that are not equally warm, that which
+        emits the electrons for V > 0 first.
     lead_shift
         s, the share of eV by which the lead that emits the electrons (for V > 0) is raised; the other is lowered
         by the rest. 0.5 is the symmetric drop.
@@ -95,28 +96,74 @@ def landauer_current(
     voltages = np.asarray(voltages_v, dtype=float)
     if not np.isfinite(voltages).all():
         raise InvalidInput("voltages", voltages.tolist(), "finite, V", "correct the list")
-    if not 0 <= temperature_k < np.inf:
-        raise InvalidInput("temperature_k", temperature_k, "0 K or above", "0 gives sharp Fermi steps")
+    pair = temperature_k if isinstance(temperature_k, tuple) else (temperature_k, temperature_k)
+    thermal = [_thermal_energy(temperature) for temperature in pair]
     if not 0 <= lead_shift <= 1:
         raise InvalidInput("lead_shift", lead_shift, "from 0 to 1", "0.5 is the symmetric drop")
-    thermal_energy = BOLTZMANN_CONSTANT * temperature_k / ELEMENTARY_CHARGE
-    source, drain = lead_shift * voltages, (lead_shift - 1) * voltages
-    potentials = np.concatenate([source.ravel(), drain.ravel()])
-    if not len(potentials):
+    source, drain = (lead_shift * voltages).ravel(), ((lead_shift - 1) * voltages).ravel()
+    if not len(source):
         return np.zeros(voltages.shape)
-    margin = THERMAL_MARGIN * thermal_energy
-    lowest, highest = potentials.min() - margin, potentials.max() + margin
+    margin = THERMAL_MARGIN * max(thermal)
+    lowest, highest = min(source.min(), drain.min()) - margin, max(source.max(), drain.max()) + margin
     if lowest < energies[0] - WINDOW_ROUNDING or highest > energies[-1] + WINDOW_ROUNDING:
         raise InvalidInput(
             "energies",
             f"from {energies[0]:g} to {energies[-1]:g} eV",
             f"from {lowest:.4g} eV or below to {highest:.4g} eV or above for up to {np.abs(voltages).max():g} V"
-            f" at {temperature_k:g} K",
+            f" at {max(pair):g} K",
             "compute T(E) in this range, or take smaller voltages",
         )
-    integral = _averaged_antiderivative(energies, values, potentials, thermal_energy)
-    above, below = np.split(integral, 2)
+    above = _averaged_antiderivative(energies, values, source, thermal[0])
+    below = _averaged_antiderivative(energies, values, drain, thermal[1])
     return CONDUCTANCE_QUANTUM * (above - below).reshape(voltages.shape)
+
+
+def thermal_transmission(
+    energies_ev: ArrayLike, transmission: ArrayLike, potentials_ev: ArrayLike, *, temperature_k: float
+) -> NDArray[np.float64]:
+    """Average a transmission, linear between its energies, with -df/dE of a lead; exact at every temperature.
+
+    At E_F it is the conductance at small bias, G/G0. Beyond the energies T(E) goes on with its last value.
+
+    Parameters
+    ----------
+    energies_ev
+        eV from E_F in any order, shape (E,).
+    transmission
+        T(E) per spin, dimensionless, shape (E,).
+    potentials_ev
+        Chemical potentials of the lead, eV from E_F, any shape.
+    temperature_k
+        Of the electrons, K; 0 for T itself.
+
+    Returns
+    -------
+    ndarray
+        Dimensionless, the shape of ``potentials_ev``.
+
+    Raises
+    ------
+    InvalidInput
+        If an input is out of bounds.
+    """
+    energies, values = _spectrum(energies_ev, transmission)
+    at = np.asarray(potentials_ev, dtype=float)
+    thermal_energy = _thermal_energy(temperature_k)
+    if thermal_energy == 0:
+        sharp: NDArray[np.float64] = np.interp(at, energies, values)
+        return sharp
+    slopes = np.concatenate([[0.0], np.diff(values) / np.diff(energies), [0.0]])
+    # where the slope changes, the average bends over kT: the integral of f from there on
+    bends = thermal_energy * np.logaddexp(0.0, (at[..., None] - energies) / thermal_energy)
+    averaged: NDArray[np.float64] = values[0] + bends @ np.diff(slopes)
+    return averaged
+
+
+def _thermal_energy(temperature_k: float) -> float:
+    """Return kT in eV."""
+    if not 0 <= temperature_k < np.inf:
+        raise InvalidInput("temperature_k", temperature_k, "0 K or above", "0 gives sharp Fermi steps")
+    return BOLTZMANN_CONSTANT * temperature_k / ELEMENTARY_CHARGE
 
 
 def _spectrum(energies_ev: ArrayLike, transmission: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
