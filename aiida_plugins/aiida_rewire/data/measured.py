@@ -98,13 +98,12 @@ class MeasuredTraceData(orm.ArrayData):
 
     def trace(self) -> MeasuredTrace:
         """Return the points."""
-        arrays = {name: self.get_array(name) for name in ARRAYS}
+        arrays: dict[str, Any] = {name: self.get_array(name) for name in ARRAYS}
         there = self.get_arraynames()
-        optional = {name: self.get_array(name) if name in there else None for name in OPTIONAL_ARRAYS}
+        arrays |= {name: self.get_array(name) if name in there else None for name in OPTIONAL_ARRAYS}
         attributes = self.base.attributes
         return MeasuredTrace(
             **arrays,
-            **optional,
             devices=tuple(attributes.get("devices")),
             undefined=attributes.get("n_undefined"),
             left_out=attributes.get("n_lines_left_out"),
@@ -121,6 +120,6 @@ class MeasuredTraceData(orm.ArrayData):
         if len(set(shapes.values())) != 1 or len(shapes["conductance_g0"]) != 1:
             raise ValidationError(f"arrays = {shapes}: must be of one shape (n,); use from_file or from_trace")
         device, devices = self.get_array("device"), self.base.attributes.get("devices")
-        if device.size and not (0 <= device.min() and device.max() < len(devices)):
+        if device.size and not (device.min() >= 0 and device.max() < len(devices)):
             raise ValidationError(f"device = {np.unique(device).tolist()}: must be indices of {len(devices)} devices")
         return True
