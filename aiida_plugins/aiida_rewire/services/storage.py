@@ -11,12 +11,14 @@ import select
 import time
 from typing import TYPE_CHECKING, Any
 
-from aiida.storage.psql_dos.backend import PsqlDosBackend
+from aiida.storage.psql_dos.backend import PsqlDosBackend, get_filepath_container
 from sqlalchemy import event
 
+from aiida_rewire.services.repository import ReadingContainer, may_write
 from aiida_rewire.services.worker import end_worker, is_worker
 
 if TYPE_CHECKING:
+    from aiida.repository.backend import DiskObjectStoreRepositoryBackend
     from psycopg import Connection
     from sqlalchemy.engine import Dialect, ExceptionContext
     from sqlalchemy.orm import Session
@@ -47,6 +49,15 @@ class PostgresStorage(PsqlDosBackend):
         event.listen(engine, "do_connect", wait_for_server)
         event.listen(engine, "checkout", refuse_ended)
         event.listen(engine, "handle_error", end_with_session)
+
+    def get_repository(self) -> DiskObjectStoreRepositoryBackend:
+        """Return the repository of files; who may not write there reads it."""
+        from aiida.repository.backend import DiskObjectStoreRepositoryBackend
+
+        folder = get_filepath_container(self.profile)
+        if may_write(folder):
+            return super().get_repository()
+        return DiskObjectStoreRepositoryBackend(container=ReadingContainer(folder))
 
     def get_session(self) -> Session:
         """Return the session of this thread, alive as far as can be told without asking the server."""
