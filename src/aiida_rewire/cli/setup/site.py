@@ -8,9 +8,10 @@ from pydantic import Field
 
 from aiida_rewire.campaign.specification import LABEL_PATTERN, WALL_HOURS, WORD, Section, entry
 
-PATH_PATTERN = r"^/[\w.@:+/,= -]{0,500}$"
-PROGRAM_PATTERN = r"^(/[\w.@:+/,= -]{1,500}|[A-Za-z0-9][\w.+-]{0,99})$"
-WORK_DIR_PATTERN = r"^/[\w.@:+/,={}-]{0,500}$"
+LONGEST_PATH = 500
+PATH_PATTERN = r"^/[\w.@:+/,= -]*$"
+PROGRAM_PATTERN = r"^(/[\w.@:+/,= -]+|[A-Za-z0-9][\w.+-]*)$"
+WORK_DIR_PATTERN = r"^/[\w.@:+/,={}-]*$"
 HOST_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$"
 JUMP_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@,-]{0,500}$"
 TEXT: dict[str, Any] = {
@@ -48,6 +49,7 @@ class Connection(Section):
         "Private key, of core.ssh. Default: those that ssh looks for",
         default=None,
         pattern=PATH_PATTERN,
+        max_length=LONGEST_PATH,
         bound="an absolute path",
         way_out="/home/me/.ssh/id_ed25519 is one",
     )
@@ -108,6 +110,7 @@ class SiteComputer(Section):
     work_dir: str = entry(
         "Folder of the jobs; {username} stands for the account there",
         pattern=WORK_DIR_PATTERN,
+        max_length=LONGEST_PATH,
         bound="an absolute path of letters, digits and ._@:+,=-, with no other braces than {username}",
         way_out="/scratch/{username}/aiida is one",
     )
@@ -139,6 +142,7 @@ class SiteCode(Section):
     path: str = entry(
         "The program: its absolute path, or its name, where `prepend` puts it on PATH",
         pattern=PROGRAM_PATTERN,
+        max_length=LONGEST_PATH,
         bound="an absolute path or a bare name",
         way_out="/opt/qe/bin/pw.x is one",
     )

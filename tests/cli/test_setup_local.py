@@ -1,0 +1,91 @@
+"""`aiida-rewire setup local`, in a folder and as a profile of the user's own, in programs of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiida_rewire.cli.executables import find_executable
+from aiida_rewire.cli.ingredients import PROGRAMS
+
+pytestmark = pytest.mark.skipif(find_executable("pw.x") is None, reason="pw.x is not installed")
+
+
+def run(folder: Path, *arguments: str, status: int = 0, path: str | None = None) -> str:
+    """Run `aiida-rewire` for a user whose AiiDA is in a folder."""
+    environment = {**os.environ, "AIIDA_PATH": str(folder), "PATH": path or os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "aiida_rewire.cli", "setup", *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout
+    assert "Traceback" not in done.stdout
+    return done.stdout
+
+
+def profiles(folder: Path) -> Any:
+    return json.loads((folder / ".aiida" / "config.json").read_text())
+
+
+def test_twice_is_the_same_as_once_in_a_folder(tmp_path: Path) -> None:
+    first = json.loads(run(tmp_path, "local", "--directory", "study", "--json"))
+    assert first["done"] == [f"code {name}@localhost: made" for name in first["codes"]]
+    assert {"md", "pw", "pp", "pwcond", "ld1"} <= set(first["codes"])
+    assert not first["missing"] or first["missing"] == ["lmp"]
+    again = run(tmp_path, "local", "--directory", "study").splitlines()
+    count = len(first["codes"])
+    assert again[0] == f"profile rewire, computer localhost and {count} codes: there, nothing changed"
+    assert again[-1].startswith("next: `aiida-rewire campaign new`")
+    assert set(profiles(tmp_path / "study")["profiles"]) == {"rewire"}
+
+
+def test_a_profile_of_the_users_own(tmp_path: Path, make_program: Any) -> None:
+    made = run(tmp_path, "local").splitlines()
+    assert made[0] == "code md@localhost: made"
+    config = profiles(tmp_path)
+    assert config["default_profile"] == "rewire"
+    assert config["profiles"]["rewire"]["storage"]["backend"] == "core.sqlite_dos"
+    assert config["profiles"]["rewire"]["process_control"]["backend"] == "core.zeromq"
+
+    moved = make_program("pw.x", "#!/bin/sh\n")
+    *said, error = run(tmp_path, "local", status=1).splitlines()
+    assert said == [f"pw@localhost.path: '{find_executable_before(moved)}' in AiiDA, '{moved}' on PATH"]
+    assert error == "Error: AiiDA has codes otherwise than PATH (pw@localhost.path); --update takes those on PATH"
+    assert "code pw@localhost: made anew; the one before is hidden" in run(tmp_path, "local", "--update")
+    assert "nothing changed" in run(tmp_path, "local")
+
+    # another profile leaves the default alone
+    run(tmp_path, "--profile", "second", "local")
+    assert profiles(tmp_path)["default_profile"] == "rewire"
+    assert set(profiles(tmp_path)["profiles"]) == {"rewire", "second"}
+
+
+def find_executable_before(shadow: Path) -> Path:
+    """Return the program that a shadow hides."""
+    here = os.environ["PATH"].split(os.pathsep)
+    rest = [folder for folder in here if Path(folder) != shadow.parent]
+    return next(Path(folder, shadow.name) for folder in rest if Path(folder, shadow.name).is_file())
+
+
+def test_a_program_that_is_missing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    needed = ("bash", "ps", "ssh")
+    for name in (*needed, "pw.x"):
+        found = find_executable(name)
+        if found is not None:
+            (tmp_path / "bin" / name).symlink_to(found)
+    said = run(tmp_path, "local", "--directory", "study", path=str(tmp_path / "bin")).splitlines()
+    missing = [line.partition(":")[0] for line in said if "not on PATH" in line]
+    assert missing == [program for name, (program, _) in PROGRAMS.items() if name in ("pp", "pwcond", "ld1")]
+    assert "code pw@localhost: made" in said
