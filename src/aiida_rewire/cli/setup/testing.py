@@ -115,7 +115,9 @@ def code_checks(tested: Sequence[Tested], options: Mapping[str, Any], timeout_s:
     from aiida.manage.caching import disable_caching
     from aiida.plugins import CalculationFactory
 
-    runner = get_manager().create_runner(with_persistence=False, communicator=None)
+    # on a loop of its own, which can be closed, and without a broker, which may not run
+    loop = asyncio.new_event_loop()
+    runner = get_manager().create_runner(with_persistence=False, communicator=None, loop=loop)
     job = CalculationFactory(JOB)
     with disable_caching(), errors_of_processes() as errors:
         processes = [runner.instantiate_process(job, **inputs_of(each, options)) for each in tested]
