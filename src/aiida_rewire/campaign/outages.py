@@ -144,6 +144,9 @@ def daemon_slots() -> int | None:
     from aiida.manage import get_manager
     from aiida.manage.configuration import get_config_option
 
+    profile = get_manager().get_profile()
+    if profile is None or profile.process_control_backend is None:
+        return None
     client = get_manager().get_daemon_client()
     workers = 0
     for timeout_s in DAEMON_ANSWERS_S:

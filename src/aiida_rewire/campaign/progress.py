@@ -11,6 +11,7 @@ from aiida_rewire.campaign.census import Census, take_census
 from aiida_rewire.campaign.chain_progress import ChainProgress, State, progress_of_chain
 from aiida_rewire.campaign.chains import Chain, chains_of
 from aiida_rewire.campaign.extras import IMPORTED, Extras, read_extras
+from aiida_rewire.campaign.ownership import owner_of
 from aiida_rewire.campaign.pace import EVERY, Left, campaign_left_s, pace_of, time_left_s
 from aiida_rewire.campaign.reading import spec_from_record
 
@@ -34,6 +35,8 @@ class CampaignProgress:
         Time left at the pace so far, with as many chains at a time as the file allows, s; None where nobody knows.
     imported
         Whether it came in an archive, so that nothing of it runs here.
+    recorded_by
+        E-mail of who recorded it; empty where nobody knows.
     """
 
     label: str
@@ -41,6 +44,7 @@ class CampaignProgress:
     paused: bool
     left_s: float | None
     imported: bool = False
+    recorded_by: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -105,7 +109,9 @@ def campaign_progress(
             one = replace(one, left_s=time_left_s(left_of(one), paces[chain.name], paces[EVERY]))
         shown.append(one)
     left_s = campaign_left_s([one.left_s for one in shown if not one.state.is_over], active_chains)
-    return CampaignProgress(label, tuple(shown), bool(extras.get("paused")), left_s, IMPORTED in extras)
+    return CampaignProgress(
+        label, tuple(shown), bool(extras.get("paused")), left_s, IMPORTED in extras, owner_of(extras)
+    )
 
 
 def left_of(chain: ChainProgress) -> Left:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aiida_rewire.cli.campaign.opening import answer, campaign_of, directory_option, json_option, say, say_aside
+from aiida_rewire.cli.campaign.opening import (
+    answer,
+    campaign_of,
+    directory_option,
+    force_option,
+    json_option,
+    refuse_all_but_the_owner,
+    say,
+    say_aside,
+)
 from aiida_rewire.cli.home import DemoFailure
 
 if TYPE_CHECKING:
@@ -24,10 +33,18 @@ MOST_FAILURES = 5
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 @click.option("--failed", is_flag=True, help="Also what failed, which stays as evidence otherwise.")
 @click.option("--leads", is_flag=True, help="Also leads that nothing uses; later chains compute them again.")
+@force_option
 @directory_option
 @json_option
 def clean_command(
-    label: str, dry_run: bool, yes: bool, failed: bool, leads: bool, directory: Path | None, as_json: bool
+    label: str,
+    dry_run: bool,
+    yes: bool,
+    failed: bool,
+    leads: bool,
+    force: str | None,
+    directory: Path | None,
+    as_json: bool,
 ) -> None:
     """Remove scratch on the computers that nobody will need, with its size before and after.
 
@@ -38,8 +55,12 @@ def clean_command(
     """
     with campaign_of(label, directory) as group:
         from aiida_rewire.campaign.cleaning import Cleaned, clean, measure
+        from aiida_rewire.campaign.ownership import refuse_others
         from aiida_rewire.campaign.scratch import Also, choose_folders
 
+        if not dry_run:
+            refuse_all_but_the_owner("clean")
+            refuse_others(group, force)
         also = Also(failed=failed, leads=leads)
         scratch = measure(choose_folders(group, also), say_aside)
         asks = not dry_run and not yes and bool(scratch.gone)

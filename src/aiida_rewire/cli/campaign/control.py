@@ -13,8 +13,10 @@ from aiida_rewire.cli.campaign.interval import interval_option
 from aiida_rewire.cli.campaign.opening import (
     answer,
     campaign_of,
+    campaign_to_change,
     chain_option,
     directory_option,
+    force_option,
     home_of,
     json_option,
     refuse_no_broker,
@@ -36,16 +38,19 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--amend", is_flag=True, help="Take over what changed in the file of a campaign that is recorded.")
 @click.option("--hold", is_flag=True, help="Record it, and start nothing.")
+@force_option
 @interval_option
 @directory_option
 @json_option
 def submit_command(
-    file: Path, amend: bool, hold: bool, interval: float, directory: Path | None, as_json: bool
+    file: Path, amend: bool, hold: bool, force: str | None, interval: float, directory: Path | None, as_json: bool
 ) -> None:
     """Record the campaign of a file and start it; twice is the same as once.
 
     The controller that runs it goes on when this command ends. With --amend chains may be added, and limits, retries,
     resources and description changed; what would change chains that are recorded is refused.
+
+    A member of a group records it, and the group's service runs it.
     """
     from aiida_rewire.campaign.reading import CampaignErrors, read_campaign
 
@@ -57,12 +62,16 @@ def submit_command(
         source = file.read_text(encoding="utf-8-sig")
         open_and_prepare(spec, directory)
         check(spec, source, file)
-        group, done = recorded(spec, source, amend=amend)
+        group, done = recorded(spec, source, amend=amend, force=force)
         found: dict[str, Any] = {"label": group.label, "pk": group.pk, "uuid": group.uuid, **done}
         lines = [sentence_of(group, done)]
-        if not hold:
+        served = not hold and ask_service(group)
+        if not hold and not served:
             refuse_no_broker()
-        if hold:
+        if served:
+            found |= {"controller": "asked"}
+            lines.append(SERVED)
+        elif hold:
             lines.append(f"nothing is started: `{run_hint(group.label, directory)}` does")
         else:
             started, line = ensure_controller(group, directory, interval)
@@ -119,13 +128,40 @@ def check(spec: CampaignSpec, source: str, file: Path) -> None:
         refuse(errors, file)
 
 
-def recorded(spec: CampaignSpec, source: str, *, amend: bool) -> tuple[orm.Group, dict[str, Any]]:
+SERVICE = "the group's service"
+SERVED = f"{SERVICE} runs it"
+
+
+def is_served() -> bool:
+    """Whether the user's campaigns are run by the service of a group."""
+    from aiida_rewire.database.standing import Standing, standing_of_profile
+
+    return standing_of_profile() is not Standing.OWNER
+
+
+def say_nothing(_: str) -> None:
+    """Say nothing of a daemon that is another account's."""
+
+
+def ask_service(group: orm.Group) -> bool:
+    """Ask the service of a group to run a campaign, if that is how the user runs any; return whether it is."""
+    from aiida_rewire.campaign.wishes import want
+
+    if not is_served():
+        return False
+    want(group)
+    return True
+
+
+def recorded(spec: CampaignSpec, source: str, *, amend: bool, force: str | None) -> tuple[orm.Group, dict[str, Any]]:
     """Record a campaign, or amend its record; return its group, and what was done."""
     from aiida_rewire.campaign.extras import refuse_imported
-    from aiida_rewire.campaign.record import UnknownCampaign, amend_campaign, record_campaign
+    from aiida_rewire.campaign.ownership import refuse_others
+    from aiida_rewire.campaign.record import UnknownCampaign, amend_campaign, find_campaign, record_campaign
 
     if amend:
         try:
+            refuse_others(find_campaign(spec.label), force)
             group, changes = amend_campaign(spec, source)
         except UnknownCampaign:
             pass
@@ -181,6 +217,9 @@ def run_command(
         from aiida_rewire.campaign.extras import refuse_imported
 
         refuse_imported(group)
+        if ask_service(group):
+            answer({"label": label, "controller": "asked"}, [SERVED], as_json=as_json)
+            return
         refuse_no_broker()
         if detach:
             from aiida_rewire.database.lock import lock_of
@@ -201,16 +240,22 @@ def run_command(
 @click.argument("label")
 @click.option("--exit-code", type=click.IntRange(min=1), help="Only what ended with this exit code.")
 @chain_option
+@force_option
 @directory_option
 @json_option
 def retry_command(
-    label: str, exit_code: int | None, chains: tuple[str, ...], directory: Path | None, as_json: bool
+    label: str,
+    exit_code: int | None,
+    chains: tuple[str, ...],
+    force: str | None,
+    directory: Path | None,
+    as_json: bool,
 ) -> None:
     """Try again what failed or was killed, and only that: a further attempt that takes over what is finished.
 
     With --exit-code those chains that ended with it, or whose missing snapshots did.
     """
-    with campaign_of(label, directory) as group:
+    with campaign_to_change(label, directory, force) as group:
         from aiida_rewire.campaign.control import checked_chains
         from aiida_rewire.campaign.retrying import grant_retries
         from aiida_rewire.database.lock import lock_of
@@ -222,6 +267,8 @@ def retry_command(
         lines = [f"{retry.chain}: {retry.why}" for retry in shown]
         if not granted:
             lines.append("nothing is tried again: no such chain failed")
+        elif ask_service(group):
+            lines.append(SERVED)
         elif not runs:
             lines.append(f"no controller runs: `{run_hint(label, directory)}` starts them")
         found = {
@@ -233,7 +280,9 @@ def retry_command(
         answer(found, lines, as_json=as_json)
 
 
-def ask(what: str, label: str, chains: Sequence[str], directory: Path | None, as_json: bool) -> None:
+def ask(
+    what: str, label: str, chains: Sequence[str], force: str | None, directory: Path | None, as_json: bool
+) -> None:
     """Pause, resume or kill, and say what came of it."""
     from aiida_rewire.campaign import control
     from aiida_rewire.campaign.extras import read_extras
@@ -244,11 +293,17 @@ def ask(what: str, label: str, chains: Sequence[str], directory: Path | None, as
         "kill": (control.kill, "killed", f"ask again, or let `{run_hint(label, directory)}` do it"),
     }
     action, done, rest = actions[what]
-    with campaign_of(label, directory) as group:
-        reached = action(group, chains, say_aside)
+    with campaign_to_change(label, directory, force) as group:
+        served = is_served()
+        reached = action(group, chains, say_nothing if served else say_aside)
+        if what != "pause" and served:
+            # who kills what no controller runs waits for one as well
+            ask_service(group)
         which = ", ".join(chains) if chains else label
         lines = [f"{done} {which}: {reached.done} processes"]
-        if reached.left:
+        if reached.left and served:
+            lines = [f"recorded that {which} is to be {done}: {reached.left} processes hear of it by {SERVICE}"]
+        elif reached.left:
             lines.append(f"{reached.left} processes not yet: {rest}")
         if reached.jobs_left:
             lines.append(
@@ -262,39 +317,48 @@ def ask(what: str, label: str, chains: Sequence[str], directory: Path | None, as
             **control.state_of_requests(read_extras(group)),
         }
         answer(found, lines, as_json=as_json)
-    if reached.left or reached.jobs_left:
+    if not served and (reached.left or reached.jobs_left):
         click.get_current_context().exit(1)
 
 
 @click.command("pause")
 @click.argument("label")
 @chain_option
+@force_option
 @directory_option
 @json_option
-def pause_command(label: str, chains: tuple[str, ...], directory: Path | None, as_json: bool) -> None:
+def pause_command(
+    label: str, chains: tuple[str, ...], force: str | None, directory: Path | None, as_json: bool
+) -> None:
     """Pause a campaign, or some of its chains: nothing new is started; jobs that a scheduler has go on."""
-    ask("pause", label, chains, directory, as_json)
+    ask("pause", label, chains, force, directory, as_json)
 
 
 @click.command("resume")
 @click.argument("label")
 @chain_option
+@force_option
 @directory_option
 @json_option
-def resume_command(label: str, chains: tuple[str, ...], directory: Path | None, as_json: bool) -> None:
+def resume_command(
+    label: str, chains: tuple[str, ...], force: str | None, directory: Path | None, as_json: bool
+) -> None:
     """Let a paused campaign go on, or some of its chains."""
-    ask("resume", label, chains, directory, as_json)
+    ask("resume", label, chains, force, directory, as_json)
 
 
 @click.command("kill")
 @click.argument("label")
 @chain_option
 @click.option("--yes", is_flag=True, help="Do not ask first.")
+@force_option
 @directory_option
 @json_option
-def kill_command(label: str, chains: tuple[str, ...], yes: bool, directory: Path | None, as_json: bool) -> None:
+def kill_command(
+    label: str, chains: tuple[str, ...], yes: bool, force: str | None, directory: Path | None, as_json: bool
+) -> None:
     """Kill a campaign, or some of its chains, with their jobs; `retry` lets them be tried again."""
     if not yes and not as_json:
         which = ", ".join(chains) if chains else f"all chains of {label}"
         click.confirm(f"kill {which}? What is finished stays; jobs that run are cancelled.", abort=True)
-    ask("kill", label, chains, directory, as_json)
+    ask("kill", label, chains, force, directory, as_json)

@@ -13,6 +13,7 @@ MODULES = {
     "plan": "planning",
     "submit": "control",
     "run": "control",
+    "serve": "serving",
     "retry": "control",
     "pause": "control",
     "resume": "control",

@@ -17,21 +17,30 @@ from aiida_rewire.cli.campaign.opening import (
     say_aside,
     told_in_a_line,
 )
+from aiida_rewire.cli.home import DemoFailure
 from aiida_rewire.cli.profile import open_profile
 
 
 @click.command("status")
 @click.argument("label", required=False)
+@click.option("--mine", is_flag=True, help="Only campaigns that you recorded.")
+@click.option("--by", metavar="NAME", help="Only campaigns that NAME recorded: an e-mail, or what is before its @.")
 @directory_option
 @json_option
-def status_command(label: str | None, directory: Path | None, as_json: bool) -> None:
+def status_command(label: str | None, mine: bool, by: str | None, directory: Path | None, as_json: bool) -> None:
     """Say how far a campaign is: dynamics, snapshots, transmissions and time left of each chain.
 
-    Without LABEL all campaigns are listed, a line each.
+    Without LABEL all campaigns are listed, a line each, or those of a person.
     """
+    if mine and by is not None:
+        raise DemoFailure(f"by = {by!r}: must be left out with --mine")
     if label is None:
-        list_campaigns(directory, as_json=as_json)
+        list_campaigns(directory, mine=mine, by=by, as_json=as_json)
         return
+    if mine or by is not None:
+        raise DemoFailure(
+            f"label = {label!r}: must be left out with {'--mine' if mine else '--by'}, which lists campaigns"
+        )
     with campaign_of(label, directory) as group:
         from aiida_rewire.cli.campaign.progress_text import progress_sheet, progress_values
         from aiida_rewire.cli.campaign.showing import show
@@ -49,20 +58,25 @@ def place_of(directory: Path | None) -> str:
     return "" if directory is None else f" --directory {shlex.quote(str(directory))}"
 
 
-def list_campaigns(directory: Path | None, *, as_json: bool) -> None:
-    """List all campaigns of a profile."""
+def list_campaigns(directory: Path | None, *, mine: bool, by: str | None, as_json: bool) -> None:
+    """List all campaigns of a profile, or those of a person."""
     with told_in_a_line():
         open_profile(directory)
         from aiida_rewire.campaign.overview import overview
+        from aiida_rewire.campaign.ownership import goes_by, me
         from aiida_rewire.campaign.runners import runners_of
         from aiida_rewire.cli.campaign.progress_text import overview_sheet, overview_values
         from aiida_rewire.cli.campaign.showing import show
 
-        found = [(one, runners_of(one.uuid, one.controller)) for one in overview()]
+        whose = me() if mine else by
+        shown = [one for one in overview() if whose is None or goes_by(one.submitted_by, whose)]
+        found = [(one, runners_of(one.uuid, one.controller)) for one in shown]
         if as_json:
             answer({"campaigns": [overview_values(*pair) for pair in found]}, [], as_json=True)
         elif found:
             show(overview_sheet(found))
+        elif whose is not None:
+            say(f"no campaign was recorded by {whose or 'you'}")
         else:
             say("there is no campaign yet: `aiida-rewire campaign new` writes a file, `submit` records it")
 
@@ -144,8 +158,10 @@ def cost_command(label: str, ask: bool, directory: Path | None, as_json: bool) -
         from aiida_rewire.campaign.cost import cost_of
         from aiida_rewire.cli.campaign.cost_text import cost_sheets, cost_values
         from aiida_rewire.cli.campaign.showing import show
+        from aiida_rewire.database.standing import Standing, standing_of_profile
 
-        cost = cost_of(group, say_aside, ask=ask)
+        # what sacct says is kept in the database, and asked for as whoever ran the jobs
+        cost = cost_of(group, say_aside, ask=ask and standing_of_profile() is Standing.OWNER)
         if as_json:
             answer(cost_values(label, cost), [], as_json=True)
         else:

@@ -24,6 +24,9 @@ directory_option = click.option(
 chain_option = click.option(
     "--chain", "chains", multiple=True, metavar="NAME", help="Only this chain; may be repeated."
 )
+force_option = click.option(
+    "--force", metavar="OWNER", help="Change a campaign that OWNER recorded: their e-mail, or what is before its @."
+)
 
 
 @contextmanager
@@ -33,9 +36,11 @@ def told_in_a_line() -> Iterator[None]:
     Raises
     ------
     DemoFailure
-        In the place of wrong inputs, of databases and brokers that do not answer, and of files that are none.
+        In the place of wrong inputs, of databases and brokers that do not answer or let somebody only read, and of
+        files that are none.
     """
     from aiida_rewire.campaign.outages import passing_errors, what_is_away
+    from aiida_rewire.database.standing import is_refused, refusal_text
     from aiida_rewire.errors import InvalidInput
 
     # third parties' deprecations are not the user's business
@@ -47,6 +52,8 @@ def told_in_a_line() -> Iterator[None]:
     except OSError as error:
         raise DemoFailure(" ".join(str(error).split())) from error
     except passing_errors() as error:
+        if is_refused(error):
+            raise DemoFailure(refusal_text(error)) from error
         raise DemoFailure(f"{what_is_away(error)}; try again when it does") from error
 
 
@@ -58,6 +65,31 @@ def campaign_of(label: str, directory: Path | None) -> Iterator[orm.Group]:
         from aiida_rewire.campaign.record import find_campaign
 
         yield find_campaign(label)
+
+
+@contextmanager
+def campaign_to_change(label: str, directory: Path | None, force: str | None) -> Iterator[orm.Group]:
+    """Open the profile and find a campaign of the user's, or of the one that they name."""
+    with campaign_of(label, directory) as group:
+        from aiida_rewire.campaign.ownership import refuse_others
+
+        refuse_others(group, force)
+        yield group
+
+
+def refuse_all_but_the_owner(what: str) -> None:
+    """Refuse what only the account that owns the database can do.
+
+    Raises
+    ------
+    DemoFailure
+        If the user of the profile is a member or a viewer.
+    """
+    from aiida_rewire.database.standing import Standing, standing_of_profile
+
+    standing = standing_of_profile()
+    if standing is not Standing.OWNER:
+        raise DemoFailure(f"{what}: is for the account that owns the group's database; you are a {standing}: ask it")
 
 
 def refuse_no_broker() -> None:

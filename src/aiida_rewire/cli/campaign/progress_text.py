@@ -27,6 +27,7 @@ def progress_values(progress: CampaignProgress, runners: Runners) -> dict[str, A
         "label": progress.label,
         "state": progress.state,
         "over": progress.is_over,
+        "submitted_by": progress.recorded_by,
         "paused": progress.paused,
         "imported": progress.imported,
         "left_s": progress.left_s,
@@ -61,8 +62,13 @@ def progress_sheet(progress: CampaignProgress, runners: Runners, where: str = ""
         columns=COLUMNS,
         rows=[chain_row(chain) for chain in progress.chains],
         before=[*headlines(progress), *runner_lines(progress, runners, where)],
-        after=list(remarks(progress.chains)),
+        after=[*remarks(progress.chains), *recorder(progress)],
     )
+
+
+def recorder(progress: CampaignProgress) -> list[str]:
+    """Say whose a campaign is."""
+    return [f"recorded by {progress.recorded_by}"] if progress.recorded_by else []
 
 
 def headlines(progress: CampaignProgress) -> list[str]:
