@@ -207,7 +207,8 @@ def _jumps(values: NDArray[np.float64], fewest_points: int, noise_g0: float | No
     placed = []
     for before, near, after in zip(ends, ends[1:], ends[2:], strict=False):
         lower = max(near - 2 * block, (before + near) // 2)
-        upper = min(near + 2 * block, (near + after) // 2)
+        # the next jump may be placed from there on
+        upper = min(near + 2 * block, (near + after) // 2 - 1)
         placed.append(_place(values, max(before, lower - 2 * block), lower, upper, min(after, upper + 2 * block)))
     return placed
 
