@@ -28,8 +28,9 @@ that pp.x prints; scrambled ones 4e-2 to 1.3e-1."""
 SPIN_COMPONENTS = (1, 2, 4)
 LARGEST_INDEX = 1 << 20
 MARKER = struct.Struct("<i")
-STRANGE = re.compile(rb"[^-+.0-9Ee\s]|\S{33}")
-"""No part of numbers, or too long for one."""
+OF_NUMBERS = b"-+.0123456789Ee \t\n\r\v\f"
+LONGEST_WORD = 32
+"""Characters; a longer one is no number of pp.x."""
 BARE_EXPONENT = re.compile(rb"(?<=\d)([-+]\d{3})(?=\s|$)")
 """Fortran drops the E of an exponent of three digits."""
 
@@ -176,7 +177,7 @@ def read_pp_grid(path: Path) -> NDArray[np.float64]:
     head = (3 if bravais == 0 else 0) + 1 + n_types + n_atoms
     rows = body.split(b"\n", head)[-1]
     # a file cut in its last number still has them all
-    if STRANGE.search(rows) or not rows.endswith(b"\n"):
+    if not _is_numbers(rows) or not rows.endswith(b"\n"):
         raise UnreadableDensity(f"{path}: words that are no numbers, or its end is missing")
     try:
         values = np.fromstring(rows.decode("ascii"), sep=" ")
@@ -187,6 +188,14 @@ def read_pp_grid(path: Path) -> NDArray[np.float64]:
     if not np.isfinite(values).all():
         raise UnreadableDensity(f"{path}: values that are not finite")
     return np.ascontiguousarray(values.reshape(allocated, order="F")[: grid[0], : grid[1], : grid[2]])
+
+
+def _is_numbers(rows: bytes) -> bool:
+    """Whether there is nothing but what numbers are made of, in words of their length."""
+    if rows.translate(None, OF_NUMBERS):
+        return False
+    spaces = np.flatnonzero(np.frombuffer(rows, np.uint8) <= ord(" "))
+    return bool((np.diff(spaces, prepend=-1, append=len(rows)) <= LONGEST_WORD + 1).all())
 
 
 def _numbers_without_e(rows: bytes, path: Path) -> NDArray[np.float64]:
