@@ -7,10 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from aiida_rewire.cli.home import READY, DemoFailure, Home
+
+if TYPE_CHECKING:
+    from aiida.manage.configuration.profile import Profile
 
 PROFILE_KEY = "aiida_rewire.profile"
 """Under which a group of commands keeps the name of the profile that was asked for."""
@@ -74,9 +78,29 @@ def load_profile(name: str | None) -> None:
     from aiida.manage import get_manager
 
     try:
-        aiida.load_profile(name)
+        refuse_open_passwords(aiida.load_profile(name))
         get_manager().get_profile_storage()
     except AiidaException as error:
         raise DemoFailure(
             f"no AiiDA profile: {error}; make one with `verdi presto --use-zeromq`, or give --directory"
         ) from error
+
+
+def refuse_open_passwords(profile: Profile) -> None:
+    """Refuse the profile of a group whose password others may read.
+
+    Raises
+    ------
+    DemoFailure
+        If they may.
+    """
+    from aiida.manage.configuration import get_config
+
+    if profile.storage_backend != "rewire.psql_dos":
+        return
+    file = Path(get_config().filepath)
+    mode = file.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise DemoFailure(
+            f"mode = {mode:03o} of {file}: must be 600: it holds a password; chmod 600 {file}, and change the password"
+        )
