@@ -102,5 +102,5 @@ def refuse_open_passwords(profile: Profile) -> None:
     mode = file.stat().st_mode & 0o777
     if mode & 0o077:
         raise DemoFailure(
-            f"mode = {mode:03o} of {file}: must be 600: it holds a password; chmod 600 {file}, and change the password"
+            f"mode = {mode:03o} of {file}: must be 600, for it holds a password; chmod 600 {file}, and change it"
         )

@@ -121,8 +121,8 @@ def group_command(
     """Make the database of a group, for the account that is to own it: database, roles, files, profile, people.
 
     Run it as that account. Again it changes nothing that is as it should be, adds who is new and removes who goes.
-    Units for systemd are printed, not installed. Passwords are asked for, or stand in the file of --passwords: `admin`
-    (the superuser's), `broker`, and one for each person by name.
+    Units for systemd are printed, not installed. Passwords are asked for, or stand in the file of --passwords:
+    `admin` (the superuser's), `broker`, and one for each person by name.
     """
     with told_in_lines():
         from aiida_rewire.cli.setup.founding import Broker, Plan, found_group

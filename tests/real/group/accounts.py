@@ -1,0 +1,158 @@
+"""Accounts of Unix that a test makes: each runs programs with its own rights and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.real.services.profile import MPI, ROOT, Done
+
+CLI = [sys.executable, "-W", "ignore", "-m", "aiida_rewire.cli"]
+
+ENTER = """
+set -e
+covers=$1 needed=$2 hold=$3 user=$4
+shift 4
+for path in $needed; do mount --bind "$path" "$hold/$(echo "$path" | tr / _)"; done
+for cover in $covers; do mount -t tmpfs -o mode=755 tmpfs "$cover"; done
+for path in $needed; do mkdir -p "$path"; mount --move "$hold/$(echo "$path" | tr / _)" "$path"; done
+exec setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
+"""
+"""Others cannot enter the folder of whoever owns the interpreter: in a view of their own it holds that alone."""
+
+
+def closed_above(path: Path) -> Path | None:
+    """Return the topmost folder above a path that other accounts cannot enter; None if they can enter all."""
+    closed = [up for up in (*reversed(path.parents), path) if not up.stat().st_mode & 0o001]
+    return closed[0] if closed else None
+
+
+def hidden_paths() -> dict[Path, Path]:
+    """Return what the tests need and other accounts cannot reach, each with the folder that they cannot enter."""
+    found = {path: closed_above(path) for path in (Path(sys.base_prefix), Path(sys.prefix), ROOT)}
+    return {path: closed for path, closed in found.items() if closed is not None}
+
+
+@dataclass
+class Account:
+    """An account.
+
+    Attributes
+    ----------
+    name
+        Of the account.
+    home
+        Its home; AiiDA's configuration is in it.
+    variables
+        Environment of all that it runs.
+    """
+
+    name: str
+    home: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of all that it runs."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin"])
+        own = {"HOME": str(self.home), "USER": self.name, "LOGNAME": self.name, "AIIDA_PATH": str(self.home)}
+        return {"PATH": path, "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), **MPI, **own, **self.variables}
+
+    def command(self, *command: str) -> list[str]:
+        """Return a command that runs another as this account."""
+        hidden = hidden_paths()
+        if not hidden:
+            return ["setpriv", f"--reuid={self.name}", f"--regid={self.gid}", "--init-groups", *command]
+        hold = self.home / ".hold"
+        for path in hidden:
+            (hold / str(path).replace("/", "_")).mkdir(parents=True, exist_ok=True)
+        words = [" ".join(sorted(set(map(str, paths)))) for paths in (hidden.values(), hidden)]
+        inside = ["bash", "-c", ENTER, "enter", *words, str(hold), self.name, *command]
+        return ["unshare", "--mount", "--propagation", "private", *inside]
+
+    @property
+    def gid(self) -> int:
+        """Of its own group."""
+        return pwd.getpwnam(self.name).pw_gid
+
+    def run(self, *command: str, extra: Mapping[str, str] | None = None, timeout_s: float = 120) -> Done:
+        """Run a program to its end."""
+        done = subprocess.run(
+            self.command(*command),
+            cwd=self.home,
+            env={**self.environment, **(extra or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            start_new_session=True,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def rewire(self, *arguments: str, status: int = 0) -> str:
+        """Run `aiida-rewire`; return what it prints, or what it says aside where it is to fail."""
+        done = self.run(*CLI, *arguments)
+        assert done.status == status, done.output + done.errors
+        return done.errors if status else done.output
+
+    def verdi(self, *arguments: str) -> Done:
+        """Run `verdi`."""
+        return self.run(sys.executable, "-W", "ignore", "-m", "aiida", *arguments)
+
+    def write(self, name: str, text: str, mode: int = 0o600) -> Path:
+        """Write a file of its own."""
+        file = self.home / name
+        file.write_text(text)
+        file.chmod(mode)
+        shutil.chown(file, self.name, self.gid)
+        return file
+
+
+@contextlib.contextmanager
+def made_accounts(folder: Path, readers: str, *names: str) -> Iterator[dict[str, Account]]:
+    """Make accounts and a group that all of them are in; they are gone afterwards.
+
+    Parameters
+    ----------
+    folder
+        For their homes.
+    readers
+        Name of the group.
+    names
+        Of the accounts.
+    """
+    subprocess.run(["groupadd", readers], check=True)
+    made: dict[str, Account] = {}
+    try:
+        for name in names:
+            home = folder / name
+            subprocess.run(
+                [
+                    "useradd",
+                    "--home-dir",
+                    str(home),
+                    "--create-home",
+                    "--groups",
+                    readers,
+                    "--shell",
+                    "/bin/sh",
+                    name,
+                ],
+                check=True,
+                capture_output=True,
+            )
+            home.chmod(0o700)
+            made[name] = Account(name, home)
+        yield made
+    finally:
+        for name in made:
+            subprocess.run(["userdel", name], check=False, capture_output=True)
+        subprocess.run(["groupdel", readers], check=False)
