@@ -195,7 +195,7 @@ class Slurm:
 
     def is_idle(self) -> bool:
         """Whether no node has anything to do."""
-        states = self.client("sinfo", "--noheader", "--Node", "--format=%T").split()
+        states = self.client("sinfo", "--noheader", "--Node", f"--partition={PARTITION}", "--format=%T").split()
         return states == ["idle"] * len(self.names)
 
     def jobs(self) -> dict[str, str]:
