@@ -45,8 +45,11 @@ def local_command(context: click.Context, update: bool, directory: Path | None, 
             if code is not None:
                 differs += differences(code.full_label, of_code(code), asked_of(name, asked))
         if differs and not update:
-            for difference in [] if as_json else differs:
-                say_aside(str(difference).replace("in the file", "on PATH"))
+            lines = [str(difference).replace("in the file", "on PATH") for difference in differs]
+            if as_json:
+                click.echo(json.dumps({"profile": profile, "differences": lines}, indent=2))
+            for line in [] if as_json else lines:
+                say_aside(line)
             raise DemoFailure(
                 f"AiiDA has codes otherwise than PATH ({differs[0].what}); --update takes those on PATH"
             )

@@ -53,7 +53,6 @@ except Exception as error:
 PATH_FIX = "correct its path, or load its module in prepend"
 MPIRUN_FIX = "give the mpirun of that MPI in computer.mpirun, or another build of the program"
 BLAS_FIX = "take a build with OpenBLAS or MKL; on Debian: sudo apt install libopenblas0-pthread"
-LONGEST_SAID = 200
 
 
 @dataclass(frozen=True)
@@ -153,8 +152,8 @@ def judged(program: str, label: str, path: str, told: Told, ranks: int) -> list[
 def _qe(program: str, label: str, path: str, answer: Answer) -> Check:
     banners = qe_banners(answer.text)
     if not banners:
-        said = said_at_first(answer)
-        problem = f"it printed no line with a version of Quantum ESPRESSO{f'; it said: {said}' if said else ''}"
+        said = f"; it said: {answer.first_line}" if answer.first_line else ""
+        problem = f"it printed no line with a version of Quantum ESPRESSO{said}"
         return qe_check(label, QeInfo(Path(path), None, problem), PATH_FIX)
     name, version = banners[0]
     if name != QE_PROGRAMS[program]:
@@ -209,11 +208,10 @@ def loaded(output: str) -> list[LinkedLibrary]:
 
 
 def without_noise(errors: str) -> str:
-    """Leave out what mpirun says of a program that ends with an error, as all do that find no input."""
+    """Leave out the name of the job script before a line, and what mpirun says of a program that ends in an error.
+
+    All programs do that find no input.
+    """
     lines = errors.splitlines()
-    return "\n".join(line for line in lines if not re.match(r"-{20}|MPI_ABORT|with errorcode|NOTE: invoking", line))
-
-
-def said_at_first(answer: Answer) -> str:
-    """Return the first line of an answer, without the name of the job script before it."""
-    return re.sub(r"^.*?_aiidasubmit\.sh: line \d+: ", "", answer.first_line)[:LONGEST_SAID]
+    kept = [line for line in lines if not re.match(r"-{20}|MPI_ABORT|with errorcode|NOTE: invoking", line)]
+    return "\n".join(re.sub(r"^\S*(_aiidasubmit\.sh|slurm_script): line \d+: ", "", line) for line in kept)

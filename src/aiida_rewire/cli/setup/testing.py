@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -89,7 +90,7 @@ def connection_fix(computer: orm.Computer) -> str:
     """Say how to find out why a computer cannot be used."""
     if computer.transport_type == "core.local":
         return f"see `verdi computer test {computer.label}`"
-    host = computer.hostname
+    host = computer.get_configuration().get("host", computer.hostname)
     return f"try `ssh {host}` without a password and with the host known; then `verdi computer test {computer.label}`"
 
 
@@ -117,14 +118,19 @@ def code_checks(tested: Sequence[Tested], options: Mapping[str, Any], timeout_s:
 
     # on a loop of its own, which can be closed, and without a broker, which may not run
     loop = asyncio.new_event_loop()
-    runner = get_manager().create_runner(with_persistence=False, communicator=None, loop=loop)
+    runner = get_manager().create_runner(communicator=None, loop=loop)
     job = CalculationFactory(JOB)
     with disable_caching(), errors_of_processes() as errors:
         processes = [runner.instantiate_process(job, **inputs_of(each, options)) for each in tested]
+        stop = asyncio.Event()
+        loop.add_signal_handler(signal.SIGINT, stop.set)
         try:
-            runner.run_until_complete(runner.loop.create_task(all_ended(processes, errors, timeout_s)))
+            runner.run_until_complete(loop.create_task(all_ended(processes, errors, stop, timeout_s)))
         finally:
+            loop.remove_signal_handler(signal.SIGINT)
             runner.close()
+    if stop.is_set():
+        raise KeyboardInterrupt
     return [
         check
         for each, process in zip(tested, processes, strict=True)
@@ -162,14 +168,18 @@ def inputs_of(tested: Tested, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def all_ended(processes: Sequence[Any], errors: Mapping[int, str], timeout_s: float) -> None:
-    """Run processes to their ends; kill those that take too long, or whose computer said no."""
+async def all_ended(
+    processes: Sequence[Any], errors: Mapping[int, str], stop: asyncio.Event, timeout_s: float
+) -> None:
+    """Run processes to their ends; kill those that take too long, or whose computer said no, and all at Ctrl-C."""
     tasks = [asyncio.ensure_future(process.step_until_terminated()) for process in processes]
     deadline = time.monotonic() + timeout_s
     while not all(task.done() for task in tasks) and time.monotonic() < deadline + KILLING_S:
+        if stop.is_set():
+            deadline = min(deadline, time.monotonic())
         for process in processes:
             # AiiDA would try again for minutes what was refused, and then wait for somebody
-            if process.node.pk in errors or time.monotonic() > deadline:
+            if process.node.pk in errors or time.monotonic() >= deadline:
                 _kill(process)
         await asyncio.wait(tasks, timeout=POLL_S)
     for task in tasks:
