@@ -10,6 +10,7 @@ from aiida_rewire.cli.lazy import LazyGroup
 
 COMMANDS = {
     "campaign": "aiida_rewire.cli.campaign.group:campaign_group",
+    "database": "aiida_rewire.cli.database.group:database_group",
     "demo": "aiida_rewire.cli.demo:demo_command",
     "doctor": "aiida_rewire.cli.doctor:doctor_command",
     "harden": "aiida_rewire.cli.harden:harden_command",

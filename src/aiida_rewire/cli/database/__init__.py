@@ -1,0 +1,1 @@
+"""`aiida-rewire database`, a module for each few commands."""
