@@ -50,7 +50,7 @@ def test_warm_leads_conduct_as_the_average_over_the_fermi_function() -> None:
         x = energy / (K_EV * 300)
         return float(np.interp(energy, ENERGIES, TRANSMISSION) * expit(x) * expit(-x) / (K_EV * 300))
 
-    wanted, _ = quad(average, -0.6, 0.6, points=np.linspace(-0.5, 0.5, 45), limit=400)
+    wanted, _ = quad(average, -0.6, 0.6, points=np.linspace(-0.5, 0.5, 101), limit=500, epsabs=1e-9)
     assert current_voltage(ENERGIES, TRANSMISSION, temperature_k=300.0).zero_bias_g0 == pytest.approx(
         wanted, rel=1e-6
     )
@@ -74,7 +74,7 @@ def test_leads_that_are_not_equally_warm_drive_a_current_without_voltage() -> No
         occupation = expit(-energy / (K_EV * warm)) - expit(-energy / (K_EV * cold))
         return float(np.interp(energy, ENERGIES, TRANSMISSION) * occupation)
 
-    wanted, _ = quad(difference, -0.8, 0.8, points=np.linspace(-0.7, 0.7, 60), limit=400)
+    wanted, _ = quad(difference, -0.8, 0.8, points=np.linspace(-0.7, 0.7, 141), limit=500, epsabs=1e-9)
     current = landauer_current(ENERGIES, TRANSMISSION, 0.0, temperature_k=(warm, cold))
     assert float(current) == pytest.approx(CONDUCTANCE_QUANTUM * wanted, rel=1e-5)
     assert float(landauer_current(ENERGIES, TRANSMISSION, 0.0, temperature_k=(cold, warm))) == pytest.approx(

@@ -109,8 +109,8 @@ def contact_times(runs: Iterable[SeedRun], *, resamples: int = RESAMPLES, seed: 
     generator = np.random.default_rng(seed)
     rows = []
     for (gap, voltage), members in sorted(_groups(runs).items(), key=lambda item: _order(item[0])):
-        medians = _drawn_medians(members, generator, resamples)
-        rows.append(ContactTime(voltage, gap, _spread(members), _error(medians)))
+        error = _error(_drawn_medians(members, generator, resamples)) if len(members) > 1 else None
+        rows.append(ContactTime(voltage, gap, _spread(members), error))
     return rows
 
 

@@ -142,7 +142,8 @@ def read_table(path: Path, head: Head, columns: Mapping[str, Column]) -> Table |
             read_options=arrow_csv.ReadOptions(
                 skip_rows=head.lines, column_names=names, encoding=head.encoding.removesuffix("-sig")
             ),
-            parse_options=arrow_csv.ParseOptions(delimiter=head.delimiter),
+            # a quotation mark that is never closed would swallow lines: files that have any are read line by line
+            parse_options=arrow_csv.ParseOptions(delimiter=head.delimiter, quote_char=False),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=types, include_columns=list(wanted.values()), decimal_point=head.decimal
             ),
@@ -166,7 +167,8 @@ def read_table(path: Path, head: Head, columns: Mapping[str, Column]) -> Table |
     if isinstance(coded, pyarrow.ChunkedArray):
         coded = coded.combine_chunks()
     device_names = tuple(name.strip() for name in coded.dictionary.to_pylist())
-    if not all(device_names) or len(set(device_names)) < len(device_names):
+    odd = any(not name or '"' in name for name in device_names)
+    if odd or len(set(device_names)) < len(device_names):
         return None
     return Table(numbers, table.num_rows, coded.indices.to_numpy().astype(np.int64), device_names)
 

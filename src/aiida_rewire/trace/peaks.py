@@ -21,8 +21,12 @@ FULL_WIDTH = 2 * math.sqrt(2 * math.log(2))
 WINDOW = 3.0
 """Standard deviations around a peak within which it is fitted."""
 
-SIGNIFICANCE = 4.0
-"""Standard deviations of the counts by which a peak must rise above its valleys."""
+SIGNIFICANCE = 7.0
+"""Standard deviations of its count by which a peak must rise above its valleys: of a hundred bins of noise, the
+highest and the lowest are some five apart."""
+
+MOST_STEPS = 100
+"""Of a fit; where it takes more, the peak is no Gaussian, and its error will say so."""
 
 RESAMPLES = 200
 
@@ -75,8 +79,8 @@ def peaks_of(
     histogram
         Counts of each chain.
     prominence
-        By how much of the highest count a peak must rise above its valleys; at least four standard deviations of
-        its count in any case.
+        By how much of the highest count a peak must rise above its valleys; at least seven standard deviations
+        of its count, as that of independent points, in any case.
     smoothing_bins
         Standard deviation, in bins, of the Gaussian that smooths the counts before maxima are looked for; the fit is
         to the counts as they are.
@@ -169,6 +173,7 @@ class _Fit:
             x_scale=scale,
             xtol=1e-7,
             ftol=1e-9,
+            max_nfev=MOST_STEPS,
         )
         fitted: NDArray[np.float64] = result.x[:-1].reshape(3, -1)
         return fitted
