@@ -38,7 +38,7 @@ def fresh_copy(job: orm.CalcJobNode, folder: Path, lead: Path | None) -> Path:
         shutil.rmtree(folder / "out")
         (folder / "out" / "aiida.save").mkdir(parents=True)
     if job.process_label == "JunctionCalculation":
-        for shard in range(job.inputs.shards.value):
+        for shard in range(job.get_option("shards")):
             scattering = folder / f"cond.{shard}"
             scattering.mkdir()
             (scattering / "left.save").symlink_to(lead / "out" / "aiida.save")  # type: ignore[operator]

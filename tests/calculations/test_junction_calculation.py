@@ -70,6 +70,11 @@ def ready(job_inputs: dict[str, Any], prepare: Prepare) -> Callable[..., tuple[P
     return make
 
 
+def beside(shards: int) -> dict[str, Any]:
+    """Return the metadata of a job with so many runs of pwcond.x."""
+    return {"options": {"shards": shards}}
+
+
 def namelist(path: Path) -> dict[str, str]:
     lines = path.read_text().split("/\n")[0].splitlines()[1:]
     return dict(line.strip().split(" = ", 1) for line in lines)
@@ -116,7 +121,7 @@ def test_all_programs_find_their_input(ready: Prepare, job_inputs: dict[str, Any
 
 
 def test_the_lead_is_linked_and_what_came_out_is_fetched(ready: Prepare, job_inputs: dict[str, Any]) -> None:
-    _, job = ready(shards=orm.Int(2))
+    _, job = ready(metadata=beside(2))
     lead = job_inputs["left_lead"]
     assert {target: source for _, source, target in job.remote_symlink_list} == {
         f"cond.{shard}/left.save": f"{lead.get_remote_path()}/out/aiida.save" for shard in (0, 1)
@@ -137,7 +142,7 @@ def test_the_lead_is_linked_and_what_came_out_is_fetched(ready: Prepare, job_inp
 
 
 def test_shards_share_the_grid_between_them(ready: Prepare) -> None:
-    folder, _ = ready(shards=orm.Int(4))
+    folder, _ = ready(metadata=beside(4))
     names = ["pwcond.in", "pwcond.1.in", "pwcond.2.in", "pwcond.3.in"]
     keys = [namelist(folder / name) for name in names]
     covered = [
@@ -154,7 +159,7 @@ def test_shards_share_the_grid_between_them(ready: Prepare) -> None:
 def test_there_are_no_more_shards_than_points(ready: Prepare) -> None:
     lateral = orm.KpointsData()
     lateral.set_kpoints([[0.1, 0.2, 0.0]], weights=[1.0])
-    folder, job = ready({"kpoints": lateral, "energies": orm.List([0.0])}, shards=orm.Int(8))
+    folder, job = ready({"kpoints": lateral, "energies": orm.List([0.0])}, metadata=beside(8))
     assert [path.name for path in folder.glob("pwcond*")] == ["pwcond.in"]
     assert len(job.remote_symlink_list) == 1
 
@@ -270,7 +275,7 @@ def test_the_programs_run_in_their_order_and_leave_what_a_neighbour_starts_from(
 
 
 def test_shards_run_side_by_side_and_are_waited_for(machine: Machine) -> None:
-    work, begun = machine.run(pwcond=f"{PWCOND}\ntest $OMP_NUM_THREADS = 1\n{MEET}", shards=orm.Int(2))
+    work, begun = machine.run(pwcond=f"{PWCOND}\ntest $OMP_NUM_THREADS = 1\n{MEET}", metadata=beside(2))
     assert sorted(begun[3:]) == ["pwcond.x -in pwcond.1.in", "pwcond.x -in pwcond.in"]
     assert machine.status == 0
     assert {path.name for path in work.glob("started.*")} == {"started.pwcond.in", "started.pwcond.1.in"}
@@ -336,7 +341,7 @@ def test_inputs_of_pwcond_are_checked_as_its_own_job_does(ready: Prepare, pwcond
 @pytest.mark.parametrize("shards", [0, -1])
 def test_less_than_one_shard_is_refused(ready: Prepare, shards: int) -> None:
     with pytest.raises(ValueError, match=f"shards = {shards}: must be at least 1"):
-        ready(shards=orm.Int(shards))
+        ready(metadata=beside(shards))
 
 
 def test_a_label_that_would_hide_a_result_is_refused(ready: Prepare) -> None:

@@ -30,9 +30,11 @@ def parse(cluster: orm.Computer) -> Callable[..., Parsed]:
         inputs: Mapping[str, orm.Data],
         files: Mapping[str, bytes],
         temporary: Path | None = None,
+        **options: Any,
     ) -> Parsed:
         node = orm.CalcJobNode(computer=cluster, process_type=f"aiida.calculations:{entry_point}")
-        node.set_option("output_filename", output_filename)
+        for name, value in {"output_filename": output_filename, **options}.items():
+            node.set_option(name, value)
         for label, data in inputs.items():
             node.base.links.add_incoming(data.store(), LinkType.INPUT_CALC, label)
         node.store()

@@ -44,7 +44,11 @@ def ended(node: orm.ProcessNode, exit_status: int | None = 0, state: str = "fini
 def computed(node: orm.ProcessNode, transmission: float = 0.97) -> ConductanceData:
     """Store the conductance of a snapshot, G0, as if the programs had been run, as the output of a process."""
     inputs = node.inputs
-    origin = {name: inputs[name] for name in ("snapshots", "index", "assembly") if name in inputs}
+    if isinstance(node, orm.CalcJobNode):
+        labels = inputs.assembly["labels"]
+    else:
+        names = ("snapshots", "index", "assembly")
+        labels = labels_of_snapshot(**{name: inputs[name] for name in names if name in inputs})
     conductance = ConductanceData.from_transmission(
         energies=[0.0],
         transmission=[[transmission]],
@@ -55,7 +59,7 @@ def computed(node: orm.ProcessNode, transmission: float = 0.97) -> ConductanceDa
         numerics=[[0]],
         ladder=[{}],
         potential_mismatch_ev=0.01,
-        labels={**inputs.labels.get_dict(), **labels_of_snapshot(**origin)},
+        labels={**inputs.labels.get_dict(), **labels},
     )
     if isinstance(node, orm.CalcJobNode):
         conductance.base.links.add_incoming(node, LinkType.CREATE, "conductance")
@@ -165,3 +169,4 @@ def run(lane: LaneWorkChain) -> None:
             if awaited is not None:
                 lane.ctx.update(awaited)
             lane.inspect_snapshot()
+        lane.hand_out()

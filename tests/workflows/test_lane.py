@@ -14,6 +14,7 @@ from contacts import DIMER, moved, snapshots_of
 from lanes import LABELS, Lanes, Submissions, born, computed, ended, run
 
 from aiida_rewire.calculations.junction import JunctionCalculation
+from aiida_rewire.data.labels import labels_of_snapshot
 from aiida_rewire.groups.campaign import CampaignGroup
 from aiida_rewire.workflows.functions.structures import assemble_junction, assemble_junctions
 from aiida_rewire.workflows.lane import LaneWorkChain, cores_of_machine, may_be_mended
@@ -54,7 +55,10 @@ def test_all_regions_of_a_lane_are_those_that_are_made_one_by_one(two_widths: La
             continue
         together = outputs[f"structure_{index:04d}"]
         assert together.base.attributes.all == alone["structure"].base.attributes.all
-        assert outputs[f"assembly_{index:04d}"].get_dict() == alone["assembly"].get_dict()
+        assembly = outputs[f"assembly_{index:04d}"].get_dict()
+        # what its conductance is found by goes with it
+        assert assembly.pop("labels") == labels_of_snapshot(snapshots, orm.Int(index), alone["assembly"])
+        assert assembly == alone["assembly"].get_dict()
     assert outputs["refused"].get_dict() == refused
     assert {number: status for number, (status, _) in refused.items()} == {"0001": 210, "0003": 211}
     assert len(outputs) == 2 * 3 + 1
@@ -94,15 +98,14 @@ def test_a_job_gets_what_the_lane_was_given(lanes: Lanes) -> None:
     pwcond = shared.pwcond.pwcond
     for name in ("parameters", "kpoints", "energies", "unitarity_tolerance"):
         assert inputs.pwcond[name].uuid == pwcond[name].uuid
-    assert inputs.shards.value == 3
     assert inputs.potential_tolerance.value == shared.potential_tolerance.value
-    assert (inputs.snapshots.uuid, inputs.index.value) == (shared.snapshots.uuid, 1)
+    assert inputs.snapshots.uuid == shared.snapshots.uuid
     assert inputs.labels.get_dict() == LABELS
     metadata = process.metadata
     assert (metadata.label, metadata.call_link_label) == ("study/2V-s1/snapshot_0001", "snapshot_0001")
     # the scheduler's options are those of the SCF, parser and files its own
     assert (metadata.options.max_wallclock_seconds, metadata.options.resources) == (77, options["resources"])
-    assert metadata.options.parser_name == "rewire.junction"
+    assert (metadata.options.parser_name, metadata.options.shards) == ("rewire.junction", 3)
     assert "density_folder" not in inputs
 
 
@@ -112,7 +115,7 @@ def test_snapshots_share_the_nodes_that_are_the_same_for_all(lanes: Lanes) -> No
         first = lane.job_inputs()
         lane.ctx.position = 1
         second = lane.job_inputs()
-    for name in ("parameters", "kpoints", "shards", "labels", "snapshots", "potential_tolerance"):
+    for name in ("parameters", "kpoints", "labels", "snapshots", "potential_tolerance"):
         assert first[name].uuid == second[name].uuid
     assert first.kpoints.get_kpoints_mesh()[0][2] < first.kpoints.get_kpoints_mesh()[0][0]
     assert first.structure.uuid != second.structure.uuid
@@ -311,4 +314,4 @@ def test_shards_run_side_by_side_on_the_cores_of_one_machine(resources: dict[str
 def test_there_are_no_more_shards_than_cores_nor_than_wanted(lanes: Lanes, cores: int, shards: int) -> None:
     options = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": cores}}
     lane: LaneWorkChain = lanes(DIMER, changes={"scf": {"options": options}, "pwcond": {"max_shards": 4}})
-    assert lane.job_inputs().shards.value == shards
+    assert lane.job_inputs().metadata["options"]["shards"] == shards

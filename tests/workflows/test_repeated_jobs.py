@@ -80,7 +80,6 @@ def test_equal_inputs_are_found_in_other_nodes_and_in_another_order(known: Known
         potential_tolerance=orm.Float(inputs.potential_tolerance.value),
         pwcond={"energies": orm.List(inputs.pwcond.energies.get_list())},
         # these do not change what is computed
-        shards=orm.Int(7),
         labels=orm.Dict({"campaign": "another"}),
         lead_readback=orm.Dict(inputs.lead_readback.get_dict()),
     )

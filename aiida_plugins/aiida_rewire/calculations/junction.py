@@ -51,10 +51,10 @@ def validate_parameters(node: orm.Dict | None, _: object) -> str | None:
     return None
 
 
-def validate_shards(node: orm.Int | None, _: object) -> str | None:
+def validate_shards(shards: int, _: object) -> str | None:
     """Ask for a positive number."""
-    if node is not None and node.value < 1:
-        return str(InvalidInput("shards", node.value, "at least 1", "one shard is the whole grid in one run"))
+    if shards < 1:
+        return str(InvalidInput("shards", shards, "at least 1", "one shard is the whole grid in one run"))
     return None
 
 
@@ -107,17 +107,20 @@ class JunctionCalculation(CalcJob):
         spec.inputs["pwcond"].validator = None
         spec.inputs["pwcond"]["energies"].validator = validate_fermi_energy
         spec.input(
-            "shards",
-            valid_type=orm.Int,
-            **to_node,
-            default=lambda: orm.Int(1),
+            "metadata.options.shards",
+            valid_type=int,
+            default=1,
             validator=validate_shards,
-            help="Runs of pwcond.x side by side, each on one core.",
+            help="Runs of pwcond.x side by side, each on one core; their number changes no transmission.",
         )
         spec.input("potential_tolerance", valid_type=orm.Float, **to_node, help="As of rewire.transmission, eV.")
         spec.input("snapshots", valid_type=orm.TrajectoryData, required=False, help="Where the junction comes from,")
-        spec.input("index", valid_type=orm.Int, required=False, **to_node, help="which of them it is,")
-        spec.input("assembly", valid_type=orm.Dict, required=False, help="and what was done to its atoms.")
+        spec.input(
+            "assembly",
+            valid_type=orm.Dict,
+            required=False,
+            help="of which of them it was made, and what was done to its atoms; see assemble_junctions.",
+        )
         spec.input(
             "labels",
             valid_type=orm.Dict,
@@ -179,7 +182,7 @@ class JunctionCalculation(CalcJob):
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the inputs of all programs, and the lines that run pp.x and pwcond.x after pw.x."""
-        grid = grid_of_job(self.inputs)
+        grid = grid_of_job(self.inputs, self.inputs.metadata.options.shards)
         job = CalcInfo()
         job.local_copy_list = self.write_pw_input(folder)
         for plot in ReadbackCalculation.PLOTS:
@@ -308,8 +311,8 @@ def crystal_of_structure(structure: orm.StructureData) -> Crystal:
     return np.array(structure.cell), np.array([site.position for site in sites]), numbers
 
 
-def grid_of_job(inputs: Any) -> Grid:
-    """Return the grid of a job and its shards from its inputs (of a process or of its node).
+def grid_of_job(inputs: Any, shards: int) -> Grid:
+    """Return the grid of a job from its inputs (of a process or of its node), cut into shards.
 
     Raises
     ------
@@ -322,4 +325,4 @@ def grid_of_job(inputs: Any) -> Grid:
         return crystal_of(parent_run("left_lead", inputs["left_lead"])), crystal_of_structure(inputs["structure"])
 
     kpoints, weights = lateral_kpoints(inputs["pwcond"]["kpoints"], crystals)
-    return Grid(energies, kpoints, weights, split_grid(len(energies), len(weights), inputs["shards"].value))
+    return Grid(energies, kpoints, weights, split_grid(len(energies), len(weights), shards))

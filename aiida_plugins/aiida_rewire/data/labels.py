@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,9 @@ from aiida_rewire.transport.readback import potential_mismatch
 FINGERPRINT = "fingerprint"
 REUSED_FROM = "reused_from"
 """Attributes: the key of equal contacts; the conductance that one was taken over from."""
+
+LABELS = "labels"
+"""Key of an assembly: what the conductance of its junction takes over from the snapshot."""
 
 SNAPSHOT = "snapshot"
 """Attribute: which of the chain's snapshots."""
@@ -33,7 +37,9 @@ DESCRIPTORS = {
 
 
 def labels_of_snapshot(
-    snapshots: orm.TrajectoryData | None = None, index: orm.Int | None = None, assembly: orm.Dict | None = None
+    snapshots: orm.TrajectoryData | None = None,
+    index: orm.Int | None = None,
+    assembly: Mapping[str, Any] | orm.Dict | None = None,
 ) -> dict[str, Any]:
     """Return time, voltage, stage and contact of a snapshot; nothing for a junction that was made of none.
 

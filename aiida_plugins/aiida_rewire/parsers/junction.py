@@ -18,7 +18,7 @@ from aiida_rewire.calculations.pwcond import stdout_name
 from aiida_rewire.calculations.pwcond_inputs import Grid
 from aiida_rewire.calculations.readback import ReadbackCalculation
 from aiida_rewire.data.conductance import ConductanceData
-from aiida_rewire.data.labels import labels_of_snapshot
+from aiida_rewire.data.labels import LABELS
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.parsers.pwcond import GatedPwcondParser, summary
 from aiida_rewire.parsers.readback import FilesMissing, error_of_pp, plot_seconds, read_back
@@ -139,7 +139,7 @@ class JunctionParser(GatedPwcondParser):
     def conductance(self, found: Readback, results: dict[str, Any]) -> ExitCode | None:
         """Store the conductance of a transmission that passes every gate."""
         inputs = self.given
-        grid: Grid = grid_of_job(inputs)
+        grid: Grid = grid_of_job(inputs, self.node.get_option("shards") or 1)
         texts = [self.text(stdout_name(index)) for index in range(len(grid.shards))]
         if not any(texts):
             return self.exit_code("ERROR_INCOMPLETE", reason="it left no output")
@@ -157,7 +157,7 @@ class JunctionParser(GatedPwcondParser):
         if not transmission.computed.all():
             holes = int((~transmission.computed).sum())
             return self.exit_code("ERROR_MISSING", reason=f"{holes} of {transmission.computed.size} (k, E)")
-        labels = labels_of_snapshot(*(inputs.get(name) for name in ("snapshots", "index", "assembly")))
+        labels = inputs["assembly"][LABELS] if "assembly" in inputs else {}
         self.out(
             "conductance",
             ConductanceData.from_transmission(

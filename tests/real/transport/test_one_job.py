@@ -64,7 +64,7 @@ def test_one_job_gives_what_separate_ones_do_and_a_density_to_start_from(
 ) -> None:
     separate, _ = conduct(wire_scf, KPOINTS, ENERGIES, parameters=NUMERICS)
     wanted = separate["transmission"].get_array("transmission")
-    first = one_job(shards=2)
+    first = one_job(metadata={"options": {**OPTIONS, "shards": 2}})
     found = first.outputs.conductance
     assert 0.97 < wanted.min() < wanted.max() - 1e-4 < 0.99
     # the same programs on the same input

@@ -72,12 +72,13 @@ class LaneWorkChain(HoldsWhilePaused, RepeatableSteps, WorkChain):
             default=lambda: orm.Bool(False),
             help="Start each SCF from the density of the snapshot before, where the cells are equal.",
         )
-        spec.outline(cls.assemble, while_(cls.snapshots_left)(cls.run_snapshot, cls.inspect_snapshot))
+        spec.outline(cls.assemble, while_(cls.snapshots_left)(cls.run_snapshot, cls.inspect_snapshot), cls.hand_out)
         spec.output_namespace("conductances", valid_type=ConductanceData, dynamic=True, help="By snapshot name.")
 
     def assemble(self) -> None:
         """Make all scattering regions of the lane."""
         self.ctx.position, self.ctx.in_steps, self.ctx.before, self.ctx.refused = 0, False, None, {}
+        self.ctx.conductances = {}
         if self.inputs.one_job:
             node = self.once(
                 assemble_junctions,
@@ -89,8 +90,6 @@ class LaneWorkChain(HoldsWhilePaused, RepeatableSteps, WorkChain):
             )
             self.ctx.assembled = node.pk
             self.ctx.refused = node.outputs[REFUSED].get_dict()
-            cores = cores_of_machine(self.inputs.scf.pw.metadata.options)
-            self.ctx.shards = orm.Int(min(self.inputs.pwcond.max_shards.value, cores)).store().pk
             self.ctx.parameters = []
         self.hold_if_paused()
 
@@ -150,10 +149,8 @@ class LaneWorkChain(HoldsWhilePaused, RepeatableSteps, WorkChain):
                 "left_lead": shared.leads[name],
                 "lead_readback": shared.lead_readbacks[name],
                 "pwcond": {key: pwcond[key] for key in ("parameters", "kpoints", "energies", "unitarity_tolerance")},
-                "shards": orm.load_node(self.ctx.shards),
                 "potential_tolerance": shared.potential_tolerance,
                 "snapshots": shared.snapshots,
-                "index": orm.Int(self.index),
                 "assembly": assembly,
                 "labels": shared.labels,
                 "metadata": {**self.label(), "options": options},
@@ -206,11 +203,11 @@ class LaneWorkChain(HoldsWhilePaused, RepeatableSteps, WorkChain):
             orm.Int(self.index),
             inputs.assembly,
         )
-        self.out(f"conductances.{snapshot_name(self.index)}", node.outputs.result)
+        self.ctx.conductances[snapshot_name(self.index)] = node.outputs.result.pk
         return True
 
     def inspect_snapshot(self) -> None:
-        """Hand the conductance out, compute it in separate jobs, or report why there is none."""
+        """Keep the conductance, compute it in separate jobs, or report why there is none."""
         snapshot: orm.ProcessNode | None = self.ctx.snapshot
         name = snapshot_name(self.index)
         self.ctx.in_steps = isinstance(snapshot, orm.CalcJobNode) and may_be_mended(snapshot)
@@ -219,7 +216,7 @@ class LaneWorkChain(HoldsWhilePaused, RepeatableSteps, WorkChain):
             if refused:
                 self.report(f"{name} has no conductance: {refused[1]}")
         elif snapshot.is_finished_ok:
-            self.out(f"conductances.{name}", snapshot.outputs.conductance)
+            self.ctx.conductances[name] = snapshot.outputs.conductance.pk
             if isinstance(snapshot, orm.CalcJobNode):
                 self.ctx.before = snapshot.pk
         else:
@@ -229,6 +226,11 @@ class LaneWorkChain(HoldsWhilePaused, RepeatableSteps, WorkChain):
             self.ctx.position += 1
         if self.snapshots_left():
             self.hold_if_paused()
+
+    def hand_out(self) -> None:
+        """Return the conductances; before the end each change of state would look through all of them."""
+        for name, pk in self.ctx.conductances.items():
+            self.out(f"conductances.{name}", orm.load_node(pk))
 
 
 def may_be_mended(job: orm.CalcJobNode) -> bool:
@@ -241,9 +243,11 @@ def may_be_mended(job: orm.CalcJobNode) -> bool:
 
 
 def options_of_job(inputs: Any) -> dict[str, Any]:
-    """Return the scheduler's options of a snapshot's job, those of the SCF; parsers and files are its own."""
+    """Return the options of a snapshot's job, those of the SCF; parsers and files are its own."""
+    of_scf = inputs.scf.pw.metadata.options
     left_out = ("parser_name", "input_filename", "output_filename")
-    return {name: value for name, value in inputs.scf.pw.metadata.options.items() if name not in left_out}
+    shards = min(inputs.pwcond.max_shards.value, cores_of_machine(of_scf))
+    return {**{name: value for name, value in of_scf.items() if name not in left_out}, "shards": shards}
 
 
 def cores_of_machine(options: Mapping[str, Any]) -> int:

@@ -13,7 +13,7 @@ from aiida_rewire.junction.fingerprint import same_contact
 from aiida_rewire.workflows.functions.structures import filled_gap
 
 FREE_INPUTS = frozenset(
-    {"structure", "snapshots", "index", "assembly", "labels", "left_lead", "lead_readback", "density_folder"}
+    {"structure", "snapshots", "assembly", "labels", "left_lead", "lead_readback", "density_folder"}
 )
 """Inputs of a job that do not say how it computes: where the junction comes from, and what is compared apart."""
 

@@ -11,6 +11,7 @@ from aiida.engine import ExitCode, calcfunction
 from ase.data import atomic_masses, atomic_numbers
 from numpy.typing import NDArray
 
+from aiida_rewire.data.labels import LABELS, labels_of_snapshot
 from aiida_rewire.junction.assembly import AtomsOverlap, CellTooNarrow, FlatGap, assemble_scattering_region
 from aiida_rewire.junction.fingerprint import FilledGap, fingerprint
 from aiida_rewire.junction.lattice import Fcc111
@@ -96,7 +97,7 @@ def assemble_junction(
         return ExitCode(EXIT_TOO_NARROW, str(error))
     except AtomsOverlap as error:
         return ExitCode(EXIT_OVERLAP, str(error))
-    return {"structure": structure, "assembly": assembly}
+    return {"structure": structure, "assembly": orm.Dict(assembly)}
 
 
 STRUCTURE, ASSEMBLY, REFUSED = "structure_", "assembly_", "refused"
@@ -124,7 +125,8 @@ def assemble_junctions(
     -------
     dict
         ``structure_0003`` and ``assembly_0003``, as of :func:`assemble_junction`, for each snapshot that can be
-        made; ``refused``: by snapshot number the exit code and the reason of those that cannot.
+        made, the assembly with ``labels`` besides: what its conductance takes over from the snapshot;
+        ``refused``: by snapshot number the exit code and the reason of those that cannot.
     """
     outputs: dict[str, orm.Data] = {}
     refused: dict[str, list[Any]] = {}
@@ -139,7 +141,8 @@ def assemble_junctions(
         except AtomsOverlap as error:
             refused[number] = [EXIT_OVERLAP, str(error)]
         else:
-            outputs |= {f"{STRUCTURE}{number}": structure, f"{ASSEMBLY}{number}": assembly}
+            assembly[LABELS] = labels_of_snapshot(snapshots, orm.Int(index), assembly)
+            outputs |= {f"{STRUCTURE}{number}": structure, f"{ASSEMBLY}{number}": orm.Dict(assembly)}
     return {**outputs, REFUSED: orm.Dict(refused)}
 
 
@@ -157,7 +160,7 @@ def lattice_name(snapshots: orm.TrajectoryData, index: int, lattices: Mapping[st
 
 def assembled(
     positions: NDArray[np.float64], geometry: Mapping[str, float], values: Mapping[str, Any]
-) -> tuple[orm.StructureData, orm.Dict]:
+) -> tuple[orm.StructureData, dict[str, Any]]:
     """Return a scattering region and what was done to its atoms; see `assemble_junction`.
 
     Raises
@@ -181,7 +184,7 @@ def assembled(
         "closest_pair": region.closest_pair,
         "fingerprint": fingerprint(FilledGap.of_region(region.cell, region.positions, lattice, **layers)),
     }
-    return _silver(region.positions, region.cell), orm.Dict(assembly)
+    return _silver(region.positions, region.cell), assembly
 
 
 @calcfunction
