@@ -19,7 +19,7 @@ import threading
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 from rich.console import Console
@@ -37,7 +37,7 @@ LANES = 8
 POLL_S = 0.5
 MEGABYTE = 1_000_000
 FRAME_STEPS = 20
-TRIVIAL_JOBS = 60
+TRIVIAL_JOBS = 100
 SNAPSHOTS_MISSING = 500
 """Exit status of a chain that lacks some of its conductances."""
 
@@ -136,8 +136,8 @@ def replaying_codes(real: dict[str, Any], record: Path) -> dict[str, Any]:
     return codes
 
 
-def trivial_jobs(count: int) -> float:
-    """Return the seconds that a trivial CalcJob costs, so many at a time as there are lanes."""
+def trivial_jobs(home: Home, count: int) -> Cost:
+    """Return what a trivial CalcJob costs, so many at a time as there are lanes."""
     from aiida import orm
     from aiida.engine import submit  # noqa: TID251
     from aiida.plugins import CalculationFactory
@@ -147,14 +147,37 @@ def trivial_jobs(count: int) -> float:
     label = "bash-add"
     found = orm.QueryBuilder().append(orm.InstalledCode, filters={"label": label}).first(flat=True)
     code = found or orm.InstalledCode(label=label, computer=computer, filepath_executable="/bin/bash").store()
-    begin = time.monotonic()
+    watch = Stopwatch(home)
     running: list[Any] = []
     for number in range(count):
         while sum(not node.is_terminated for node in running) >= LANES:
             time.sleep(0.05)
         running.append(submit(add, code=code, x=orm.Int(number), y=orm.Int(1)))
     wait(running)
-    return (time.monotonic() - begin) / count
+    return watch.each(count)
+
+
+class Cost(NamedTuple):
+    """What a job costs: seconds on the clock, and seconds of the workers' cores, which other work does not change."""
+
+    wall_s: float
+    core_s: float
+
+
+class Stopwatch:
+    """Time on the clock, and of the daemon's workers with the programs they ran."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.begin, self.used = time.monotonic(), self.core_seconds()
+
+    def core_seconds(self) -> float:
+        """Return the seconds of cores that the workers have used so far."""
+        return sum(sum(process.cpu_times()[:4]) for process in self.home.leftovers() if "worker" in process.cmdline())
+
+    def each(self, count: int) -> Cost:
+        """Return what each of so many jobs has cost since the beginning."""
+        return Cost((time.monotonic() - self.begin) / count, (self.core_seconds() - self.used) / count)
 
 
 class Memory(threading.Thread):
@@ -232,24 +255,31 @@ def measure(folder: Path, snapshots: int) -> None:
         # the real lead is found by content, of the real pw.x: the one that is replayed needs its own files
         lead = lead_record(real, folder / "lead")
         switch_on_lead(replayed["pw"], lead)
-        trivial_jobs(2 * LANES)
-        before = trivial_jobs(TRIVIAL_JOBS)
+        trivial_jobs(home, 2 * LANES)
+        before = trivial_jobs(home, TRIVIAL_JOBS)
         console.print(f"{snapshots} snapshots ...")
         memory.start()
         values = short_values(snapshots)
         values |= {"lanes": LANES, "reuse": {**values["reuse"], "contacts": False}}
+        watch = Stopwatch(home)
         chain = run_chain(replayed, pseudo, values, "replayed")
         memory.over.set()
         computed = plain_snapshots(chain, snapshots)
-        after = trivial_jobs(TRIVIAL_JOBS)
+        whole = watch.each(computed)
+        after = trivial_jobs(home, TRIVIAL_JOBS)
     finally:
         home.stop_daemon()
-    trivial, each = statistics.mean([before, after]), seconds_of_lanes(chain) / computed
+    trivial = Cost(*(statistics.mean(pair) for pair in zip(before, after, strict=True)))
+    each = seconds_of_lanes(chain) / computed
     hundreds = seconds_per_hundred(chain)
     table = Table("what", "value")
-    table.add_row("a trivial CalcJob", f"{trivial:.3f} s (before {before:.3f}, after {after:.3f})")
+    table.add_row(
+        "a trivial CalcJob", f"{trivial.wall_s:.3f} s (before {before.wall_s:.3f}, after {after.wall_s:.3f})"
+    )
+    table.add_row("of the workers' cores", f"{trivial.core_s:.3f} s")
     table.add_row("a snapshot, from trajectory to conductance", f"{each:.3f} s")
-    table.add_row("ratio", f"{each / trivial:.2f}")
+    table.add_row("of the workers' cores, dynamics and all", f"{whole.core_s:.3f} s")
+    table.add_row("ratio", f"{each / trivial.wall_s:.2f}, of cores {whole.core_s / trivial.core_s:.2f}")
     table.add_row("snapshots a minute", f"{60 / each:.0f}")
     table.add_row("seconds of each hundred", ", ".join(f"{seconds:.0f}" for seconds in hundreds))
     if memory.seen:
