@@ -272,3 +272,37 @@ def test_a_machine_that_goes_down(campaign: Any, database: Profile, undisturbed:
     database.start_daemon(2)
     one.end(one.start())
     check_nothing_is_lost(one, undisturbed)
+
+
+def test_a_campaign_that_somebody_pauses_and_resumes(campaign: Any, slurm: Slurm, undisturbed: Any) -> None:
+    one = campaign("paused")
+    controller = one.start()
+    one.program("pw.x", JUNCTION)
+    one.ask("pause", one.label)
+    # the job that runs comes to its end, and no other begins
+    one.wait_for(lambda: one.status()["snapshots"]["done"] == 1, "its job ends")
+    time.sleep(15)
+    chain = one.status()
+    assert (chain["state"], chain["snapshots"]["done"], chain["snapshots"]["running"]) == ("paused", 1, 0)
+    assert slurm.jobs() == {}
+    one.ask("resume", one.label)
+    one.end(controller)
+    found = check_nothing_is_lost(one, undisturbed)
+    assert junctions(found) == [0] * SNAPSHOTS
+
+
+def test_a_campaign_that_somebody_kills_and_tries_again(campaign: Any, slurm: Slurm, undisturbed: Any) -> None:
+    one = campaign("killed")
+    controller = one.start()
+    one.wait_for(lambda: one.status()["snapshots"]["done"] == 1, "the first snapshot")
+    one.program("pw.x", JUNCTION)
+    one.ask("kill", one.label, "--yes")
+    one.end(controller, status=1)
+    assert slurm.jobs() == {}
+    chain = one.status()
+    assert (chain["state"], chain["snapshots"]["done"]) == ("killed", 1)
+    one.ask("retry", one.label)
+    one.end(one.start())
+    # what was there is not computed again
+    found = check_nothing_is_lost(one, undisturbed, attempts=2)
+    assert junctions(found).count(0) == SNAPSHOTS
