@@ -105,7 +105,7 @@ def test_the_longest_stretch_without_a_gap(there: str, wanted: tuple[int, int]) 
 
 
 def test_too_little_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="7 conductances"):
+    with pytest.raises(InvalidInput, match="at least 8 conductances"):
         fluctuation_of([1.0] * 7 + [math.nan] * 10)
     with pytest.raises(InvalidInput, match="1 of 20 missing"):
         autocorrelation([1.0] * 19 + [math.nan])

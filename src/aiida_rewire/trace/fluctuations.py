@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aiida_rewire.errors import InvalidInput
+from aiida_rewire.trace.points import require_complete, require_number
 
 FEWEST_POINTS = 8
 
@@ -90,7 +91,8 @@ def fluctuation_of(conductances_g0: ArrayLike) -> Fluctuation:
     """
     values = np.asarray(conductances_g0, dtype=np.float64)
     there = np.flatnonzero(np.isfinite(values))
-    known = _enough(values[there])
+    known = values[there]
+    require_number(known, FEWEST_POINTS)
     n = len(known)
     mean, deviation = float(known.mean()), float(known.std(ddof=1))
     memory, memory_of_squares = _memory(known)
@@ -136,7 +138,9 @@ def autocorrelation(conductances_g0: ArrayLike, *, lags: int | None = None) -> N
     InvalidInput
         If fewer than 8 conductances are there, one is missing, they are all equal, or there are too many lags.
     """
-    known = _enough(np.asarray(conductances_g0, dtype=np.float64))
+    known = np.asarray(conductances_g0, dtype=np.float64)
+    require_number(known, FEWEST_POINTS)
+    require_complete(known)
     most = len(known) // 4 if lags is None else lags
     if not 0 <= most < len(known):
         raise InvalidInput("lags", most, f"from 0 to {len(known) - 1}", "ask for fewer or take a longer plateau")
@@ -191,25 +195,6 @@ def longest_uninterrupted(conductances_g0: ArrayLike) -> slice:
         return slice(0, 0)
     longest = int(np.argmax(stops - starts))
     return slice(int(starts[longest]), int(stops[longest]))
-
-
-def _enough(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    if values.ndim != 1 or values.size < FEWEST_POINTS:
-        raise InvalidInput(
-            "conductances_g0",
-            f"{values.size} conductances",
-            f"a list of at least {FEWEST_POINTS}",
-            "take a longer plateau",
-        )
-    missing = values.size - np.count_nonzero(np.isfinite(values))
-    if missing:
-        raise InvalidInput(
-            "conductances_g0",
-            f"{missing} of {values.size} missing",
-            "without a gap",
-            "take the longest uninterrupted stretch",
-        )
-    return values
 
 
 def _correlation(known: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aiida_rewire.errors import InvalidInput
+from aiida_rewire.trace.points import points_of, require_complete
 
 FEWEST_POINTS = 64
 
@@ -110,22 +111,8 @@ def noise_spectrum(times_s: ArrayLike, conductances_g0: ArrayLike, *, segments: 
         If the arrays do not belong together, there are fewer than 64 points, a conductance is missing, the intervals
         are not equal, or the segments would be shorter than 16 points.
     """
-    times, values = np.asarray(times_s, dtype=np.float64), np.asarray(conductances_g0, dtype=np.float64)
-    if times.ndim != 1 or values.shape != times.shape or times.size < FEWEST_POINTS:
-        raise InvalidInput(
-            "conductances_g0",
-            f"array of shape {values.shape} for times of shape {times.shape}",
-            f"one number for each of at least {FEWEST_POINTS} times",
-            "take a longer plateau",
-        )
-    missing = values.size - np.count_nonzero(np.isfinite(values))
-    if missing:
-        raise InvalidInput(
-            "conductances_g0",
-            f"{missing} of {values.size} missing",
-            "without a gap",
-            "take the longest uninterrupted stretch",
-        )
+    times, values = points_of(times_s, conductances_g0, fewest=FEWEST_POINTS)
+    require_complete(values)
     interval = _interval(times)
     length = 2 * len(values) // (segments + 1) if segments >= 1 else 0
     if length < FEWEST_IN_SEGMENT:
@@ -215,8 +202,6 @@ def noise_exponent(
 def _interval(times: NDArray[np.float64]) -> float:
     intervals = np.diff(times)
     mean = float(intervals.mean())
-    if not np.isfinite(times).all() or mean <= 0:
-        raise InvalidInput("times_s", "not all later than the one before", "increasing", "sort the points by time")
     worst = int(np.argmax(np.abs(intervals - mean)))
     if abs(intervals[worst] - mean) > UNEVEN * mean:
         raise InvalidInput(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aiida_rewire.errors import InvalidInput
+from aiida_rewire.trace.points import points_of
 
 RESOLUTION_G0 = 0.01
 """Noise below this does not count as known, G0: the transmission of a junction is computed no better."""
@@ -114,7 +115,7 @@ def plateaus_of(
     InvalidInput
         If the arrays do not belong together, times do not increase, or a parameter is out of bounds.
     """
-    times, values = _trace(times_s, conductances_g0)
+    times, values = points_of(times_s, conductances_g0)
     if stages is not None and len(stages) != len(times):
         raise InvalidInput(
             "stages", f"{len(stages)} texts", f"{len(times)}, one a point", "give each point its stage"
@@ -166,20 +167,6 @@ def noise_of(conductances_g0: ArrayLike) -> float:
     if values.size < 2:
         return 0.0
     return float(np.median(np.abs(np.diff(values))) / (math.sqrt(2) * NORMAL_MEDIAN))
-
-
-def _trace(times_s: ArrayLike, conductances_g0: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    times, values = np.asarray(times_s, dtype=np.float64), np.asarray(conductances_g0, dtype=np.float64)
-    if times.ndim != 1 or values.shape != times.shape:
-        raise InvalidInput(
-            "conductances_g0",
-            f"array of shape {values.shape} for times of shape {times.shape}",
-            "one number for each time",
-            "give NaN where a conductance is missing",
-        )
-    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-        raise InvalidInput("times_s", "not all later than the one before", "increasing", "sort the points by time")
-    return times, values
 
 
 def _check(fewest_points: int, smallest_step_g0: float, noise_g0: float | None) -> None:
