@@ -201,7 +201,7 @@ class ConductanceData(orm.ArrayData):
         return self.get_array(name) if name in self.get_arraynames() else None
 
     def current(
-        self, voltages: ArrayLike, temperature_k: float = 0.0, *, lead_shift: float = 0.5
+        self, voltages: ArrayLike, temperature_k: float | tuple[float, float] = 0.0, *, lead_shift: float = 0.5
     ) -> NDArray[np.float64]:
         """Landauer current from T(E), taken as it is at zero bias.
 
@@ -210,7 +210,7 @@ class ConductanceData(orm.ArrayData):
         voltages
             V, any shape.
         temperature_k
-            Of the electrons, K.
+            Of the electrons, K; two for leads that are not equally warm.
         lead_shift
             See `landauer_current`.
 
