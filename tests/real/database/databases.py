@@ -41,7 +41,7 @@ check_all()
 """
 
 CONTENT = f"""{BEGIN}
-from tests.database.query_checks import content
+from tests.database.contents import content
 print(content())
 """
 

@@ -59,6 +59,7 @@ def check_private(folder: Path, password: str | None) -> None:
     assert set(record) >= {"schema", "aiida", "repository", "counts", "began"}
 
 
+@pytest.mark.nightly
 def test_older_backups_go_and_packed_files_take_no_further_space(
     filled: Callable[[str], Database], tmp_path: Path
 ) -> None:
@@ -89,6 +90,7 @@ def test_folders_that_cannot_hold_backups_are_refused(filled: Callable[[str], Da
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter"]
 
 
+@pytest.mark.nightly
 def test_a_lost_file_makes_no_backup(make_on: Callable[[str, str], Database], tmp_path: Path) -> None:
     database = make_on(SQLITE, "lossy")
     database.python(f"{BEGIN}\nimport io\norm.SinglefileData(io.BytesIO(b'content')).store()")

@@ -1,6 +1,5 @@
 """Size, upkeep and indices of a database, on SQLite and PostgreSQL."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,8 +10,6 @@ import pytest
 from tests.real.database.databases import BEGIN, POSTGRESQL, SQLITE, Database
 
 pytestmark = pytest.mark.real
-
-KINDS = [SQLITE, POSTGRESQL]
 
 HOLD = f"""{BEGIN}
 import time
@@ -70,7 +67,7 @@ def running(database: Database, script: str) -> Iterator[None]:
         process.wait()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.nightly)])
 def test_sizes_are_those_of_all_nodes_and_files(kind: str, filled: Callable[[str], Database]) -> None:
     database = filled(kind)
     found, content = database.answer("size"), database.content()
@@ -90,15 +87,17 @@ def test_sizes_are_those_of_all_nodes_and_files(kind: str, filled: Callable[[str
     assert campaign["name"].startswith("queries-")
     # two chains and ten conductances
     assert campaign["nodes"] == 12
-    (conductances,) = [one for one in found["types"] if "Conductance" in one["name"]]
-    assert 0 < campaign["repository_bytes"] < conductances["repository_bytes"] <= found["whole"]["repository_bytes"]
+    members = content["groups"][campaign["name"]][2]
+    assert campaign["objects"] == len({sha for member in members for sha in content["files"][member].values()}) > 1
+    assert 0 < campaign["repository_bytes"] < found["whole"]["repository_bytes"]
     shown = database.rewire("size")
     assert shown.status == 0
     assert "data.core.folder.FolderData" in shown.output
     assert campaign["name"] in shown.output
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", [SQLITE, POSTGRESQL])
 def test_upkeep_packs_and_deletes_nothing_but_when_nobody_else_is_there(
     kind: str, make_on: Callable[[str, str], Database]
 ) -> None:
@@ -123,7 +122,8 @@ def test_upkeep_packs_and_deletes_nothing_but_when_nobody_else_is_there(
     assert database.content() == before
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", [SQLITE, POSTGRESQL])
 def test_two_do_not_meet(kind: str, filled: Callable[[str], Database], tmp_path: Any) -> None:
     database = filled(kind)
     with running(database, HOLD):
@@ -132,6 +132,7 @@ def test_two_do_not_meet(kind: str, filled: Callable[[str], Database], tmp_path:
     assert database.rewire("maintain").status == 0
 
 
+@pytest.mark.nightly
 def test_indices_are_made_used_and_dropped(filled: Callable[[str], Database], postgres: Any) -> None:
     database = filled(POSTGRESQL)
     database.answer("index", "--drop")
@@ -159,8 +160,3 @@ def test_indices_are_made_used_and_dropped(filled: Callable[[str], Database], po
 
 def test_sqlite_has_no_indices(filled: Callable[[str], Database]) -> None:
     assert "must be one on PostgreSQL" in filled(SQLITE).refusal("index")
-
-
-def test_an_answer_is_json(filled: Callable[[str], Database]) -> None:
-    done = filled(SQLITE).rewire("size", "--json")
-    assert set(json.loads(done.output)) >= {"types", "campaigns", "whole"}
