@@ -10,6 +10,7 @@ from aiida_rewire.campaign.slots import dft_jobs_at_once, jobs_at_once, slots_of
 from aiida_rewire.campaign.source import Place, Problem
 from aiida_rewire.campaign.specification import CampaignSpec
 from aiida_rewire.campaign.wording import nearest, refusal
+from aiida_rewire.database.standing import Standing, standing_of_profile
 
 if TYPE_CHECKING:
     from aiida import orm
@@ -24,10 +25,11 @@ LIMIT_NAMES = ("max_machines", "max_walltime_h")
 
 
 def computer_problems(codes: Mapping[str, orm.AbstractCode]) -> Iterator[Problem]:
-    """Yield what keeps the codes from being run by this user, or from finding each other's files."""
+    """Yield what keeps the codes from being run, by this user or who runs a member's, or from each other's files."""
     from aiida import orm
 
     user = orm.User.collection.get_default()
+    served = standing_of_profile() is not Standing.OWNER
     dft = {}
     for name, code in codes.items():
         place = ("codes", name)
@@ -37,7 +39,11 @@ def computer_problems(codes: Mapping[str, orm.AbstractCode]) -> Iterator[Problem
             continue
         if name != "md":
             dft[name] = computer.label
-        if not computer.is_user_configured(user):
+        if served:
+            if not anybody_runs_on(computer):
+                bound = "on a computer that the group's service is configured for"
+                yield refusal(place, repr(code.full_label), bound, "ask the owner of the group's database")
+        elif not computer.is_user_configured(user):
             way_out = f"`verdi computer configure {computer.transport_type} {computer.label}`"
             yield refusal(place, repr(code.full_label), f"on a computer that is configured for {user.email}", way_out)
         elif not computer.is_user_enabled(user):
@@ -46,6 +52,15 @@ def computer_problems(codes: Mapping[str, orm.AbstractCode]) -> Iterator[Problem
     if len(set(dft.values())) > 1:
         where = ", ".join(f"{name} on {label}" for name, label in dft.items())
         yield refusal(("codes",), where, "on one computer", "two of them read what the first left there")
+
+
+def anybody_runs_on(computer: orm.Computer) -> bool:
+    """Whether a computer is configured and enabled for anybody."""
+    from aiida import orm
+
+    query = orm.QueryBuilder().append(orm.Computer, filters={"id": computer.pk}, tag="computer")
+    query.append(orm.AuthInfo, with_computer="computer", filters={"enabled": True}, project="id")
+    return bool(query.count())
 
 
 def resource_problems(codes: Mapping[str, orm.AbstractCode], values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -135,7 +150,12 @@ def jobs_by_computer(md: str, dft: str, values: Mapping[str, Any]) -> dict[str, 
 
 
 def slot_problems(spec: CampaignSpec, values: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield the number of chains if together they could take all slots of the daemon, and wait for ever."""
+    """Yield the number of chains if together they could take all slots of the daemon, and wait for ever.
+
+    How many slots the daemon of a group's service has, its members cannot see; the controller keeps to them.
+    """
+    if standing_of_profile() is not Standing.OWNER:
+        return
     workers, each = workers_and_slots()
     total, needed = workers * each, slots_of_chain(values)
     fitting = total // needed

@@ -74,12 +74,14 @@ def load_profile(name: str | None) -> None:
         If there is none.
     """
     import aiida
-    from aiida.common.exceptions import AiidaException
+    from aiida.common.exceptions import AiidaException, UnreachableStorage
     from aiida.manage import get_manager
 
     try:
         refuse_open_passwords(aiida.load_profile(name))
         get_manager().get_profile_storage()
+    except UnreachableStorage as error:
+        raise DemoFailure(unreachable_text(error)) from error
     except AiidaException as error:
         raise DemoFailure(
             f"no AiiDA profile: {error}; make one with `verdi presto --use-zeromq`, or give --directory"
@@ -104,3 +106,11 @@ def refuse_open_passwords(profile: Profile) -> None:
         raise DemoFailure(
             f"mode = {mode:03o} of {file}: must be 600, for it holds a password; chmod 600 {file}, and change it"
         )
+
+
+def unreachable_text(error: BaseException) -> str:
+    """Say in a line why the storage of a profile cannot be reached."""
+    reason = " ".join(str(getattr(error.__cause__, "orig", error)).split())
+    if "password authentication failed" in reason:
+        return f"the database refuses your password ({reason[:200]}); `aiida-rewire setup join` takes another"
+    return f"the database or the files of the profile cannot be reached ({reason[:200]}); see `aiida-rewire doctor`"

@@ -49,7 +49,7 @@ ON_TABLES = [
     "ALTER TABLE {} OWNER TO CURRENT_USER",
     "CREATE INDEX mine ON {} ((1))",
     "CREATE RULE mine AS ON INSERT TO {} DO INSTEAD NOTHING",
-    "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
+    "DO $$ BEGIN LOCK TABLE {} IN ACCESS EXCLUSIVE MODE; END $$",
     "SELECT * FROM {} FOR UPDATE",
     "GRANT ALL ON {} TO CURRENT_USER",
     "DROP TABLE {}",
@@ -215,27 +215,14 @@ def test_files_that_others_may_read_are_refused(group: Group) -> None:
         config.chmod(0o600)
 
 
-def test_a_name_is_not_taken_for_anything_else(group: Group) -> None:
-    for name in ("a b", "a'; DROP TABLE x; --", 'a"b', "$(id)", "a\nb", "../a", "-x", "Ada", "x" * 40, ""):
-        said = group.set_up("--member", f"{name}=x@uni.example", status=1)
-        assert "member = " in one_line(said), said
-    for email in ("a'b@x", "x", "a@b\nc", "a b@c", "$(id)@x;"):
-        assert "member = " in one_line(group.set_up("--member", f"zoe={email}", status=1))
-    for name in ("owner", "member", "viewer"):
-        assert "none of owner, member, viewer" in group.set_up("--viewer", f"{name}=x@uni.example", status=1)
-    assert f"user = {VIC}" not in group.vic.rewire("setup", "check-group")
-    as_member = (
-        "setup",
-        "join",
-        str(group.folder),
-        "--as",
-        "member",
-        "--passwords",
-        str(group.vic.home / "password"),
-    )
-    assert "as = member: must be what the owner made of you: viewer" in group.vic.rewire(*as_member, status=1)
+def test_nobody_joins_as_what_they_are_not(group: Group) -> None:
+    mine = str(group.vic.home / "password")
+    join = ("setup", "join", str(group.folder), "--as", "member", "--passwords", mine)
+    line = one_line(group.vic.rewire(*join, status=1))
+    assert line == "Error: as = member: must be what the owner made of you: viewer; --as viewer"
 
 
+@pytest.mark.nightly
 def test_the_repository_is_read_by_all_and_written_by_its_owner(group: Group) -> None:
     script = "import io\nfrom aiida import load_profile, orm\nload_profile()\n"
     made = "node = orm.SinglefileData(io.BytesIO(b'of the owner')).store()\nprint(node.pk)"
@@ -257,6 +244,7 @@ def test_the_repository_is_read_by_all_and_written_by_its_owner(group: Group) ->
     assert "permission denied for" in written.errors + written.output
 
 
+@pytest.mark.nightly
 def test_the_way_out_is_said_for_what_is_open(group: Group, postgres: Postgres) -> None:
     repository = group.folder / "repository"
     repository.chmod(0o2777)
@@ -278,6 +266,7 @@ def test_the_way_out_is_said_for_what_is_open(group: Group, postgres: Postgres) 
     assert json.loads(group.owner.rewire("setup", "check-group", "--json"))["group"] == NAME
 
 
+@pytest.mark.nightly
 def test_who_is_removed_is_out_at_once_and_comes_back_with_a_new_password(group: Group, postgres: Postgres) -> None:
     secret = secrets.token_urlsafe(12)
     file = group.owner.write("more", lines_of({**group.passwords, "zoe": secret}))
@@ -298,6 +287,7 @@ SET_UP = ("python", "-W", "ignore", "-m", "aiida_rewire.cli", "setup", "group", 
 CHECK = ("python", "-W", "ignore", "-m", "aiida_rewire.cli", "setup", "check-group", "--json")
 
 
+@pytest.mark.nightly
 def test_units_are_printed_for_the_account(group: Group) -> None:
     done = group.owner.run(*SET_UP, *group.options, "--units", str(group.owner.home / "units"))
     text = (group.owner.home / "units" / "rewire-lab-daemon.service").read_text()
