@@ -10,7 +10,7 @@ from aiida_rewire.campaign.chains import Chain
 from aiida_rewire.campaign.computers import CODE_OF, jobs_by_computer
 from aiida_rewire.campaign.decisions import Need
 from aiida_rewire.campaign.ingredients import load_force_field, load_pseudo
-from aiida_rewire.campaign.singleton import SCHEDULER, with_singletons
+from aiida_rewire.campaign.singleton import SCHEDULERS, with_singletons
 from aiida_rewire.campaign.slots import slots_of_chain
 from aiida_rewire.campaign.specification import CampaignSpec
 from aiida_rewire.errors import InvalidInput
@@ -55,7 +55,7 @@ class ChainWorkflow:
 
         workflow = WorkflowFactory(WORKFLOW)
         codes = codes_of(spec)
-        on_slurm = [step for step, name in CODE_OF.items() if codes[name].computer.scheduler_type == SCHEDULER]
+        on_slurm = [step for step, name in CODE_OF.items() if codes[name].computer.scheduler_type in SCHEDULERS]
         builder = workflow.get_builder_from_values(
             codes,
             load_force_field(spec.force_field),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-SCHEDULER = "core.slurm"
+SCHEDULERS = ("core.slurm", "rewire.slurm")
 LINE = "#SBATCH --dependency=singleton"
 OPTION = "custom_scheduler_commands"
 

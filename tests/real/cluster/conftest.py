@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.real.campaign.group_database import Campaign
-from tests.real.cluster.over_ssh import make_cluster_database
+from tests.real.cluster.over_ssh import add_computers, make_cluster_database
 from tests.real.services.postgres import Postgres
 from tests.real.services.profile import Profile
 from tests.real.services.rabbitmq import RabbitMQ
@@ -24,6 +24,15 @@ def cluster_database(
     """Hardened profile whose daemon runs."""
     profile = Profile(services_folder / "behind_ssh", {**slurm.environment, **ssh.environment})
     yield from make_cluster_database(profile, postgres, rabbitmq, ssh)
+
+
+@pytest.fixture(scope="session")
+def ssh_profile(services_folder: Path, slurm: Slurm, ssh: Ssh) -> Profile:
+    """Profile without services and without a daemon, that knows the cluster by both transports of AiiDA."""
+    profile = Profile(services_folder / "by_ssh", {**slurm.environment, **ssh.environment})
+    profile.create_embedded()
+    add_computers(profile, ssh)
+    return profile
 
 
 @pytest.fixture

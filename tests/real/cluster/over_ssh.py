@@ -31,12 +31,17 @@ def make_cluster_database(profile: Profile, postgres: Any, rabbitmq: Any, ssh: S
         # AiiDA's own first pause between two tries is 20 s, and it tries five times
         profile.verdi("config", "set", "transport.task_retry_initial_interval", "2")
         profile.verdi("config", "set", "transport.task_maximum_attempts", "3")
-        profile.add_computer_over_ssh(OVER_SSH, "core.slurm", ssh)
-        profile.add_computer_over_ssh(BY_PARAMIKO, "core.slurm", ssh, transport="core.ssh")
+        add_computers(profile, ssh)
         put_codes_on(profile, OVER_SSH, BY_PARAMIKO)
         yield profile
     finally:
         profile.stop_daemon()
+
+
+def add_computers(profile: Profile, ssh: Ssh) -> None:
+    """Register the cluster by both transports of AiiDA."""
+    profile.add_computer_over_ssh(OVER_SSH, "core.slurm", ssh)
+    profile.add_computer_over_ssh(BY_PARAMIKO, "core.slurm", ssh, transport="core.ssh")
 
 
 def put_codes_on(profile: Profile, *computers: str) -> None:

@@ -40,7 +40,7 @@ def check(one: Any, transport: str, computer: str) -> None:
     chain = one.status()
     assert (chain["state"], chain["attempts"], chain["snapshots"]["done"]) == ("finished", 1, SNAPSHOTS)
     used = one.profile.python(USED, one.label).splitlines()[-1]
-    assert used == f'[["{computer}", "{transport}", "core.slurm"]]'
+    assert used == f'[["{computer}", "{transport}", "rewire.slurm"]]'
 
 
 def test_a_small_campaign(campaign_on: Any, cluster_database: Profile) -> None:

@@ -42,16 +42,6 @@ def server(tmp_path: Path, slurm: Slurm) -> Iterator[Ssh]:
         service.stop()
 
 
-@pytest.fixture(scope="module")
-def profile(tmp_path_factory: pytest.TempPathFactory, slurm: Slurm, ssh: Ssh) -> Profile:
-    """Profile that knows the server of the session by both transports."""
-    made = Profile(tmp_path_factory.mktemp("profiles") / "ssh", {**slurm.environment, **ssh.environment})
-    made.create_embedded()
-    made.add_computer_over_ssh(OVER_SSH, "core.slurm", ssh)
-    made.add_computer_over_ssh(BY_PARAMIKO, "core.slurm", ssh, transport="core.ssh")
-    return made
-
-
 def ssh_with(server: Ssh, *options: str) -> str:
     """Try to come in with other options; return what the client says."""
     words = [word for option in options for word in ("-o", option)]
@@ -123,15 +113,17 @@ def test_more_than_a_partition_allows_is_refused(slurm: Slurm) -> None:
 
 
 @pytest.mark.parametrize("computer", [OVER_SSH, BY_PARAMIKO])
-def test_both_transports_of_aiida_come_in_and_refuse_another_host(profile: Profile, ssh: Ssh, computer: str) -> None:
-    assert profile.python(OPEN, computer, "sinfo --noheader --format=%D").split() == ["2", "2"]
+def test_both_transports_of_aiida_come_in_and_refuse_another_host(
+    cluster_database: Profile, ssh: Ssh, computer: str
+) -> None:
+    assert cluster_database.python(OPEN, computer, "sinfo --noheader --format=%P").split() == ["test*", SHORT]
     known = [ssh.folder / "known_hosts", ssh.settings.parent / "known_hosts"]
     before = known[0].read_text()
     key = make_key(ssh.folder / f"impostor-{computer}")
     try:
         for file in known:
             file.write_text(f"[{LOOPBACK}]:{ssh.port} {key}\n")
-        said = profile.python(OPEN, computer, "true")
+        said = cluster_database.python(OPEN, computer, "true")
     finally:
         for file in known:
             file.write_text(before)

@@ -119,7 +119,7 @@ class Profile:
         work: Path | None = None,
         transport: str = "core.local",
         host: str = "localhost",
-        **options: Any,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         """Register this machine as a computer, by default with its work directory in the folder of the profile.
 
@@ -135,7 +135,13 @@ class Profile:
             Of the transport.
         """
         work = work or self.folder / f"scratch-{label}"
-        values = {"label": label, "scheduler": scheduler, "transport": transport, "host": host, "options": options}
+        values = {
+            "label": label,
+            "scheduler": scheduler,
+            "transport": transport,
+            "host": host,
+            "options": dict(options or {}),
+        }
         self.python(COMPUTER.format(work=str(work), poll_s=poll_s, **values))
 
     def add_computer_over_ssh(
@@ -151,7 +157,7 @@ class Profile:
             host = LOOPBACK
             options = {"username": ssh.user, "port": ssh.port, "key_filename": str(ssh.key), "look_for_keys": False}
             options |= {"load_system_host_keys": True, "key_policy": "RejectPolicy"}
-        self.add_computer(label, scheduler, transport=transport, host=host, **settings, **options)
+        self.add_computer(label, scheduler, transport=transport, host=host, options=options, **settings)
 
     def command(self, *command: str, timeout_s: float = 120) -> Done:
         """Run a program on the profile."""
