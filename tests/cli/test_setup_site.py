@@ -66,6 +66,11 @@ def test_together_the_examples_have_every_key() -> None:
     assert "# lmp:" in example_file("slurm-ssh")
 
 
+def test_memory_is_kept_in_kb_of_1024_bytes() -> None:
+    site = site_of(SMALL.replace("codes:", "  memory_gb: 128\ncodes:"), "site.yaml")
+    assert asked_of_computer(site.computer)["memory_kb"] == 125_000_000
+
+
 def test_the_ssh_example_becomes_what_aiida_wants() -> None:
     computer = site_of(example_file("slurm-ssh"), "site.yaml").computer
     assert asked_of_connection(computer) == {
@@ -75,8 +80,6 @@ def test_the_ssh_example_becomes_what_aiida_wants() -> None:
         "max_io_allowed": 8,
     }
     asked = asked_of_computer(computer)
-    # 128 GB in kB of 1024 bytes
-    assert asked["memory_kb"] == 125_000_000
     assert asked["allowed"] == {"max_machines": 4, "max_walltime_h": 24.0}
     by_paramiko = asked_of_connection(site_of(example_file("direct"), "site.yaml").computer)
     assert (by_paramiko["key_policy"], by_paramiko["load_system_host_keys"]) == ("RejectPolicy", True)

@@ -125,7 +125,11 @@ class SiteComputer(Section):
         "Cores of a machine, which a job's ranks must not exceed. Default: no limit", default=None, ge=1, le=10_000
     )
     memory_gb: float | None = entry(
-        "Memory of a machine, GB. Default: not said", default=None, unit="GB", gt=0, le=100_000
+        "Memory of a machine, GB; a job that names none asks for all of it. Default: not said",
+        default=None,
+        unit="GB",
+        gt=0,
+        le=100_000,
     )
     poll_interval_s: float = entry(
         "Time between two questions to the scheduler", default=30.0, unit="s", ge=0.1, le=3600

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 JOB = "core.templatereplacer"
 """AiiDA's own calculation that runs any code with any input."""
 
+ATTEMPTS = "transport.task_maximum_attempts"
+"""AiiDA's option."""
+
 POLL_S = 0.2
 KILLING_S = 30.0
 
@@ -120,7 +123,7 @@ def code_checks(tested: Sequence[Tested], options: Mapping[str, Any], timeout_s:
     loop = asyncio.new_event_loop()
     runner = get_manager().create_runner(communicator=None, loop=loop)
     job = CalculationFactory(JOB)
-    with disable_caching(), errors_of_processes() as errors:
+    with disable_caching(), trying_once(), errors_of_processes() as errors:
         processes = [runner.instantiate_process(job, **inputs_of(each, options)) for each in tested]
         stop = asyncio.Event()
         loop.add_signal_handler(signal.SIGINT, stop.set)
@@ -178,7 +181,7 @@ async def all_ended(
         if stop.is_set():
             deadline = min(deadline, time.monotonic())
         for process in processes:
-            # AiiDA would try again for minutes what was refused, and then wait for somebody
+            # what failed waits for somebody, who is told
             if process.node.pk in errors or time.monotonic() >= deadline:
                 _kill(process)
         await asyncio.wait(tasks, timeout=POLL_S)
@@ -190,6 +193,23 @@ async def all_ended(
 def _kill(process: Any) -> None:
     if not process.has_terminated() and not process.is_killing:
         process.kill("the test of a code does not wait")
+
+
+@contextmanager
+def trying_once() -> Iterator[None]:
+    """Let transport and scheduler be asked once by this process: AiiDA would ask for minutes what was refused."""
+    from aiida.manage import get_manager
+
+    profile = get_manager().get_profile()
+    if profile is None:
+        yield
+        return
+    before = profile.options
+    profile.options = {**before, ATTEMPTS: 1}
+    try:
+        yield
+    finally:
+        profile.options = before
 
 
 @contextmanager
