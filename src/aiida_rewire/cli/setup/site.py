@@ -104,8 +104,9 @@ class SiteComputer(Section):
         "How it is reached: core.local, this host; core.ssh_async or core.ssh, by SSH"
     )
     connection: Connection = entry("How this user reaches it", default=Connection())
-    scheduler: Literal["core.slurm", "core.direct"] = entry(
-        "Who starts the jobs: core.slurm, or core.direct, which starts all at once"
+    scheduler: Literal["rewire.slurm", "core.slurm", "core.direct"] = entry(
+        "Who starts the jobs: rewire.slurm, which is core.slurm and doubts a squeue that says nothing; core.slurm; or "
+        "core.direct, which starts all at once"
     )
     work_dir: str = entry(
         "Folder of the jobs; {username} stands for the account there",
