@@ -105,8 +105,8 @@ class SiteComputer(Section):
     )
     connection: Connection = entry("How this user reaches it", default=Connection())
     scheduler: Literal["rewire.slurm", "core.slurm", "core.direct"] = entry(
-        "Who starts the jobs: rewire.slurm, which is core.slurm and doubts a squeue that says nothing; core.slurm; or "
-        "core.direct, which starts all at once"
+        "Who starts the jobs: rewire.slurm, which is core.slurm and doubts a squeue that says nothing, core.slurm, "
+        "or core.direct, which starts all at once"
     )
     work_dir: str = entry(
         "Folder of the jobs; {username} stands for the account there",
