@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from tests.real.services.profile import MPI, ROOT, Done
 
 CLI = [sys.executable, "-W", "ignore", "-m", "aiida_rewire.cli"]
@@ -23,9 +24,12 @@ shift 4
 for path in $needed; do mount --bind "$path" "$hold/$(echo "$path" | tr / _)"; done
 for cover in $covers; do mount -t tmpfs -o mode=755 tmpfs "$cover"; done
 for path in $needed; do mkdir -p "$path"; mount --move "$hold/$(echo "$path" | tr / _)" "$path"; done
-exec setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
+exec setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups --pdeathsig TERM "$@"
 """
 """Others cannot enter the folder of whoever owns the interpreter: in a view of their own it holds that alone."""
+
+
+ENDS_WITH_US = ("--init-groups", "--pdeathsig", "TERM")
 
 
 def closed_above(path: Path) -> Path | None:
@@ -69,7 +73,7 @@ class Account:
         """Return a command that runs another as this account."""
         hidden = hidden_paths()
         if not hidden:
-            return ["setpriv", f"--reuid={self.name}", f"--regid={self.gid}", "--init-groups", *command]
+            return ["setpriv", f"--reuid={self.name}", f"--regid={self.gid}", *ENDS_WITH_US, *command]
         hold = self.home / ".hold"
         for path in hidden:
             (hold / str(path).replace("/", "_")).mkdir(parents=True, exist_ok=True)
@@ -81,6 +85,25 @@ class Account:
     def gid(self) -> int:
         """Of its own group."""
         return pwd.getpwnam(self.name).pw_gid
+
+    def start(self, *command: str, log: Path) -> subprocess.Popen[bytes]:
+        """Start a program that goes on; what it prints is in a file."""
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                self.command(*command),
+                cwd=self.home,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def python(self, script: str, *arguments: str, timeout_s: float = 120) -> str:
+        """Run a script and return what it prints."""
+        done = self.run(sys.executable, "-W", "ignore", "-c", script, *arguments, timeout_s=timeout_s)
+        assert done.status == 0, done.output + done.errors
+        return done.output
 
     def run(self, *command: str, extra: Mapping[str, str] | None = None, timeout_s: float = 120) -> Done:
         """Run a program to its end."""
@@ -129,7 +152,10 @@ def made_accounts(folder: Path, readers: str, *names: str) -> Iterator[dict[str,
     names
         Of the accounts.
     """
-    subprocess.run(["groupadd", readers], check=True)
+    for name in names:
+        remove_leftover(name)
+    # of a run that was killed it may be there still
+    subprocess.run(["groupadd", "--force", readers], check=True)
     made: dict[str, Account] = {}
     try:
         for name in names:
@@ -154,5 +180,25 @@ def made_accounts(folder: Path, readers: str, *names: str) -> Iterator[dict[str,
         yield made
     finally:
         for name in made:
-            subprocess.run(["userdel", name], check=False, capture_output=True)
+            remove(name)
         subprocess.run(["groupdel", readers], check=False)
+
+
+def remove_leftover(name: str) -> None:
+    """Remove an account of a run that was killed; one that is somebody's is left alone, and cannot be made then."""
+    with contextlib.suppress(KeyError):
+        if pwd.getpwnam(name).pw_dir.startswith("/tmp/rewire-"):
+            remove(name)
+
+
+def remove(name: str) -> None:
+    """End all that an account of a test still runs, and remove it; its home goes with the folder of the services."""
+    uid = pwd.getpwnam(name).pw_uid
+    running = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.uids().real == uid:
+                process.kill()
+                running.append(process)
+    psutil.wait_procs(running, timeout=10)
+    subprocess.run(["userdel", name], check=True, capture_output=True)

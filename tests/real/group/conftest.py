@@ -20,6 +20,29 @@ OWNER, ADA, BEN, VIC = "rwowner", "rwada", "rwben", "rwvic"
 EMAILS = {ADA: "ada@uni.example", BEN: "ben@uni.example", VIC: "vic@uni.example"}
 
 
+CODES = """
+import io, sys
+from aiida import load_profile, orm
+load_profile()
+from aiida.plugins import GroupFactory
+from aiida_pseudo.data.pseudo import UpfData
+from aiida_rewire.cli import ingredients
+computer = orm.Computer("here", "localhost", transport_type="core.local", scheduler_type="core.direct")
+computer.set_workdir(sys.argv[1])
+computer.set_default_mpiprocs_per_machine(1)
+computer.set_minimum_job_poll_interval(0.5)
+computer.store().configure(safe_interval=0.0, use_login_shell=False)
+for label, path in ingredients.find_programs().items():
+    orm.InstalledCode(
+        label=label, computer=computer, filepath_executable=str(path),
+        default_calc_job_plugin=ingredients.PROGRAMS[label][1], prepend_text=ingredients.ONE_THREAD,
+    ).store()
+text = '<UPF version="2.0.1">\\n<PP_HEADER\\nelement="Ag"\\nz_valence="1.0"\\n/>\\n</UPF>\\n'
+family = GroupFactory("pseudo.family")(label="stand-in").store()
+family.add_nodes([UpfData(io.BytesIO(text.encode()), filename="Ag.upf").store()])
+"""
+
+
 @dataclass
 class Group:
     """What was set up.
@@ -87,4 +110,5 @@ def group(services_folder: Path, postgres: Postgres, rabbitmq: RabbitMQ) -> Iter
         for account, kind in ((one.ada, "member"), (one.ben, "member"), (one.vic, "viewer")):
             mine = account.write("password", f"{account.name}: {passwords[account.name]}\n")
             account.rewire("setup", "join", str(folder), "--as", kind, "--passwords", str(mine))
+        one.owner.python(CODES, str(one.owner.home / "scratch"))
         yield one

@@ -178,6 +178,7 @@ def one_line(text: str) -> str:
     return line
 
 
+@pytest.mark.nightly
 def test_a_wrong_password_is_a_line(group: Group, postgres: Postgres) -> None:
     wrong = group.ben.write("wrong", f"{BEN}: not-{group.passwords[BEN]}\n")
     join = ("setup", "join", str(group.folder), "--as", "member", "--passwords", str(wrong))
@@ -196,6 +197,7 @@ def test_a_wrong_password_is_a_line(group: Group, postgres: Postgres) -> None:
             admin.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(f"lab_{BEN}"), secret))
 
 
+@pytest.mark.nightly
 def test_files_that_others_may_read_are_refused(group: Group) -> None:
     open_file = group.ada.write("open", lines_of({ADA: group.passwords[ADA]}), mode=0o644)
     join = ("setup", "join", str(group.folder), "--as", "member", "--passwords")
@@ -215,6 +217,7 @@ def test_files_that_others_may_read_are_refused(group: Group) -> None:
         config.chmod(0o600)
 
 
+@pytest.mark.nightly
 def test_nobody_joins_as_what_they_are_not(group: Group) -> None:
     mine = str(group.vic.home / "password")
     join = ("setup", "join", str(group.folder), "--as", "member", "--passwords", mine)

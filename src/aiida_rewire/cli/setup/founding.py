@@ -107,6 +107,7 @@ def found_group(plan: Plan, passwords: Passwords, say: Say) -> Profile:
     """
     from aiida.manage.configuration import get_config
 
+    os.umask(UMASK)
     invitation, roles = plan.invitation, plan.invitation.roles
     server = Server(invitation.host, invitation.port)
     config = get_config(create=True)
@@ -143,7 +144,7 @@ def found_group(plan: Plan, passwords: Passwords, say: Say) -> Profile:
         for name in plan.removed:
             remove_person(admin, roles, name)
             say(f"removed {name}; what they recorded stays")
-    make_users(profile, plan.people)
+    make_shared_nodes(profile, plan.people)
     say(f"people join by {write_invitation(invitation)}")
     return profile
 
@@ -284,22 +285,18 @@ def make_profile(plan: Plan, owner_password: str, broker: dict[str, Any]) -> Pro
 
     config = get_config()
     invitation = plan.invitation
-    before = os.umask(UMASK)
-    try:
-        profile = create_profile(
-            config,
-            storage_backend="rewire.psql_dos",
-            storage_config=invitation.storage(invitation.roles.owner, owner_password),
-            broker_backend="rewire.rabbitmq",
-            broker_config=broker,
-            name=invitation.group,
-            email=plan.email or "",
-            first_name=invitation.group,
-            last_name="",
-            institution="",
-        )
-    finally:
-        os.umask(before)
+    profile = create_profile(
+        config,
+        storage_backend="rewire.psql_dos",
+        storage_config=invitation.storage(invitation.roles.owner, owner_password),
+        broker_backend="rewire.rabbitmq",
+        broker_config=broker,
+        name=invitation.group,
+        email=plan.email or "",
+        first_name=invitation.group,
+        last_name="",
+        institution="",
+    )
     profile.default_user_email = plan.email
     if config.default_profile_name is None:
         config.set_default_profile(profile.name)
@@ -308,10 +305,11 @@ def make_profile(plan: Plan, owner_password: str, broker: dict[str, Any]) -> Pro
     return profile
 
 
-def make_users(profile: Profile, people: Sequence[Person]) -> None:
-    """Make the users of AiiDA: members and viewers could not make their own."""
+def make_shared_nodes(profile: Profile, people: Sequence[Person]) -> None:
+    """Make what members and viewers could not: their users of AiiDA, and the force field that campaigns have."""
     from aiida import orm
     from aiida.manage import get_manager
+    from aiida.plugins import CalculationFactory
 
     get_manager().load_profile(profile.name, allow_switch=True)
     for person in people:
@@ -319,3 +317,5 @@ def make_users(profile: Profile, people: Sequence[Person]) -> None:
         if created:
             user.first_name = person.name
             user.store()
+    # the check of a campaign takes it from the database, or would store it
+    CalculationFactory("rewire.md").spec().inputs["potential"].default()
