@@ -55,7 +55,6 @@ def set_up(profile: Profile, file: Path, *options: str) -> Done:
     [
         ("slurm-here", "from-login", {}, {}),
         ("slurm-ssh", "by-asyncssh", {"host": HOST}, {}),
-        ("slurm-ssh", "by-openssh", {"host": HOST, "backend": "openssh"}, {}),
         ("direct", "by-paramiko", {}, {"hostname": "127.0.0.1"}),
     ],
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiida_rewire.cli.checks import Check
 from aiida_rewire.cli.home import DemoFailure
 from aiida_rewire.cli.ingredients import PROGRAMS
+from aiida_rewire.cli.setup.in_process import errors_of_processes, own_runner
 from aiida_rewire.cli.setup.registering import TEST, found_computer
 from aiida_rewire.cli.setup.site import TestJobs
 from aiida_rewire.cli.setup.testing import Tested, code_checks, connection_checks
@@ -43,15 +44,15 @@ def judge_codes(computer: orm.Computer, tested: list[Tested], timeout_s: float) 
     if not computer.is_configured:
         fix = f"`verdi computer configure {computer.transport_type} {computer.label}`"
         return [Check(computer.label, "failure", "not configured for this user", fix)]
-    checks = connection_checks(computer)
-    if any(check.status == "failure" for check in checks):
-        return checks
-    if not tested:
-        checks.append(
-            Check("codes", "warning", "there are none that the project runs", "`aiida-rewire setup cluster FILE`")
-        )
-        return checks
-    return [*checks, *code_checks(tested, options_of(computer), timeout_s)]
+    with own_runner() as runner:
+        with errors_of_processes():
+            checks = connection_checks(computer)
+        if any(check.status == "failure" for check in checks):
+            return checks
+        if not tested:
+            fix = "`aiida-rewire setup cluster FILE`"
+            return [*checks, Check("codes", "warning", "there are none that the project runs", fix)]
+        return [*checks, *code_checks(runner, tested, options_of(computer), timeout_s)]
 
 
 def tested_codes(computer: orm.Computer) -> list[Tested]:

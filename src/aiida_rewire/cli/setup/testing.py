@@ -1,17 +1,13 @@
-"""Test jobs of codes, run through AiiDA in this process: no daemon is needed."""
+"""Whether a computer can be used, and a test job of each of its codes."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import signal
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.cli.checks import Check
+from aiida_rewire.cli.setup.in_process import LATE, one_line, run_all
 from aiida_rewire.cli.setup.probes import (
     INPUT,
     LIBRARIES,
@@ -27,12 +23,6 @@ if TYPE_CHECKING:
 
 JOB = "core.templatereplacer"
 """AiiDA's own calculation that runs any code with any input."""
-
-ATTEMPTS = "transport.task_maximum_attempts"
-"""AiiDA's option."""
-
-POLL_S = 0.2
-KILLING_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -97,17 +87,13 @@ def connection_fix(computer: orm.Computer) -> str:
     return f"try `ssh {host}` without a password and with the host known; then `verdi computer test {computer.label}`"
 
 
-def one_line(error: BaseException) -> str:
-    """Return what an error says, in a line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else f"{text[:300]}..."
-
-
-def code_checks(tested: Sequence[Tested], options: Mapping[str, Any], timeout_s: float) -> list[Check]:
+def code_checks(runner: Any, tested: Sequence[Tested], options: Mapping[str, Any], timeout_s: float) -> list[Check]:
     """Run a test job of each code, all at the same time, and judge what they say.
 
     Parameters
     ----------
+    runner
+        Of AiiDA.
     tested
         Codes of one computer.
     options
@@ -115,29 +101,17 @@ def code_checks(tested: Sequence[Tested], options: Mapping[str, Any], timeout_s:
     timeout_s
         After which jobs that have not ended are killed.
     """
-    from aiida.manage import get_manager
     from aiida.manage.caching import disable_caching
     from aiida.plugins import CalculationFactory
 
-    # on a loop of its own, which can be closed, and without a broker, which may not run
-    loop = asyncio.new_event_loop()
-    runner = get_manager().create_runner(communicator=None, loop=loop)
     job = CalculationFactory(JOB)
-    with disable_caching(), trying_once(), errors_of_processes() as errors:
+    with disable_caching():
         processes = [runner.instantiate_process(job, **inputs_of(each, options)) for each in tested]
-        stop = asyncio.Event()
-        loop.add_signal_handler(signal.SIGINT, stop.set)
-        try:
-            runner.run_until_complete(loop.create_task(all_ended(processes, errors, stop, timeout_s)))
-        finally:
-            loop.remove_signal_handler(signal.SIGINT)
-            runner.close()
-    if stop.is_set():
-        raise KeyboardInterrupt
+        killed = run_all(runner, processes, timeout_s)
     return [
         check
         for each, process in zip(tested, processes, strict=True)
-        for check in checks_of(each, process.node, errors.get(process.node.pk), timeout_s)
+        for check in checks_of(each, process.node, killed.get(process.node.pk), timeout_s)
     ]
 
 
@@ -171,81 +145,15 @@ def inputs_of(tested: Tested, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def all_ended(
-    processes: Sequence[Any], errors: Mapping[int, str], stop: asyncio.Event, timeout_s: float
-) -> None:
-    """Run processes to their ends; kill those that take too long, or whose computer said no, and all at Ctrl-C."""
-    tasks = [asyncio.ensure_future(process.step_until_terminated()) for process in processes]
-    deadline = time.monotonic() + timeout_s
-    while not all(task.done() for task in tasks) and time.monotonic() < deadline + KILLING_S:
-        if stop.is_set():
-            deadline = min(deadline, time.monotonic())
-        for process in processes:
-            # what failed waits for somebody, who is told
-            if process.node.pk in errors or time.monotonic() >= deadline:
-                _kill(process)
-        await asyncio.wait(tasks, timeout=POLL_S)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _kill(process: Any) -> None:
-    if not process.has_terminated() and not process.is_killing:
-        process.kill("the test of a code does not wait")
-
-
-@contextmanager
-def trying_once() -> Iterator[None]:
-    """Let transport and scheduler be asked once by this process: AiiDA would ask for minutes what was refused."""
-    from aiida.manage import get_manager
-
-    profile = get_manager().get_profile()
-    if profile is None:
-        yield
-        return
-    before = profile.options
-    profile.options = {**before, ATTEMPTS: 1}
-    try:
-        yield
-    finally:
-        profile.options = before
-
-
-@contextmanager
-def errors_of_processes() -> Iterator[dict[int, str]]:
-    """Collect what goes wrong in processes, by their pk, and keep it from the terminal."""
-    found: dict[int, str] = {}
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            pk = getattr(record, "dbnode_id", None)
-            if pk is not None and record.exc_info and record.exc_info[1] is not None:
-                found.setdefault(pk, one_line(record.exc_info[1]))
-
-    logger = logging.getLogger("aiida")
-    silenced = [handler for handler in logger.handlers if isinstance(handler, logging.StreamHandler)]
-    collector = Collector()
-    for handler in silenced:
-        logger.removeHandler(handler)
-    logger.addHandler(collector)
-    try:
-        yield found
-    finally:
-        logger.removeHandler(collector)
-        for handler in silenced:
-            logger.addHandler(handler)
-
-
-def checks_of(tested: Tested, node: orm.CalcJobNode, error: str | None, timeout_s: float) -> list[Check]:
-    """Judge a test job that has ended."""
+def checks_of(tested: Tested, node: orm.CalcJobNode, killed: str | None, timeout_s: float) -> list[Check]:
+    """Judge a test job that has ended; `killed` says why it was killed, if it was."""
     label, path = tested.code.label, str(tested.code.filepath_executable)
     report = f"see `verdi process report {node.pk}`"
-    if error is not None:
-        return [Check(label, "failure", f"its test job was refused: {error}", report)]
-    if node.is_killed or not node.is_terminated:
+    if killed == LATE or not node.is_terminated:
         message = f"its test job did not end in {timeout_s:g} s"
         return [Check(label, "failure", message, "look whether the queue moves, or give a longer --timeout")]
+    if killed is not None:
+        return [Check(label, "failure", f"its test job was refused: {killed}", report)]
     if not node.is_finished or "retrieved" not in node.outputs:
         return [Check(label, "failure", f"its test job failed: {node.exception or node.exit_message}", report)]
     told = Told(*(text_of(node, name) for name in (OUTPUT, "_scheduler-stderr.txt", LIBRARIES)))
