@@ -55,6 +55,8 @@ def test_processes_without_an_exit_code_and_strange_codes_have_a_way_out() -> No
     [
         ("slurmstepd: error: *** JOB 17 ON n1 CANCELLED AT noon DUE TO TIME LIMIT ***", "walltime_h"),
         ("slurmstepd: error: Detected 1 oom-kill event(s) in step 17.batch cgroup.", "memory_gb"),
+        ("scheduler parser returned exit code<140>: The node running the job failed.", "the machine failed"),
+        ("scheduler parser returned exit code<120>: The job ran out of walltime.", "walltime_h"),
         ("forrtl: No space left on device", "neither full nor over quota"),
         ("pw.x: error while loading shared libraries: libmpi.so.40: cannot open shared object file", "starts at all"),
     ],

@@ -30,6 +30,7 @@ def parse(cluster: orm.Computer) -> Callable[..., Parsed]:
         inputs: Mapping[str, orm.Data],
         files: Mapping[str, bytes],
         temporary: Path | None = None,
+        scheduler: tuple[int, str] | None = None,
         **options: Any,
     ) -> Parsed:
         node = orm.CalcJobNode(computer=cluster, process_type=f"aiida.calculations:{entry_point}")
@@ -38,6 +39,10 @@ def parse(cluster: orm.Computer) -> Callable[..., Parsed]:
         for label, data in inputs.items():
             node.base.links.add_incoming(data.store(), LinkType.INPUT_CALC, label)
         node.store()
+        if scheduler is not None:
+            # as AiiDA does when the scheduler says why a job ended
+            node.set_exit_status(scheduler[0])
+            node.set_exit_message(scheduler[1])
         retrieved = orm.FolderData()
         for name, content in files.items():
             retrieved.base.repository.put_object_from_bytes(content, name)

@@ -31,6 +31,14 @@ def ended(parse: Callable[..., Any]) -> Callable[..., Any]:
     return factory
 
 
+def test_what_the_scheduler_says_of_a_job_is_not_lost(parse: Callable[..., Any]) -> None:
+    inputs = {"generation": orm.SinglefileData(fixture_path("ld1", "Ag.frozen-d.in"))}
+    alone = parse("rewire.ld1", STDOUT, inputs, {})
+    parsed = parse("rewire.ld1", STDOUT, inputs, {}, scheduler=(140, "The node running the job failed."))
+    assert parsed.exit_code == alone.exit_code != ""
+    assert parsed.message == f"{alone.message}; the scheduler: The node running the job failed."
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Output and pseudopotential of ld1.x on the project's own input."""

@@ -10,6 +10,9 @@ from aiida import orm
 from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
+FIRST_OF_PARSERS = 200
+"""Exit statuses below are those that AiiDA and its schedulers give."""
+
 LONGEST_DETAIL = 1000
 """Characters in a message of what a file says."""
 
@@ -45,9 +48,14 @@ class RetrievedFilesParser(Parser):
         return content.decode("utf-8", errors="replace")
 
     def exit_code(self, key: str, **details: object) -> ExitCode:
-        """Return an exit code of the process, its message filled in."""
+        """Return an exit code of the process, its message filled in, and what the scheduler says of the job."""
         code: ExitCode = getattr(self.exit_codes, key)
-        return code.format(**{name: fit_for_message(detail) for name, detail in details.items()})
+        code = code.format(**{name: fit_for_message(detail) for name, detail in details.items()})
+        # AiiDA notes the scheduler's own exit code on the node before it asks the parser, whose word it takes
+        said = self.node.exit_status
+        if said is None or not 0 < said < FIRST_OF_PARSERS:
+            return code
+        return ExitCode(code.status, f"{code.message}; the scheduler: {self.node.exit_message}")
 
 
 def fit_for_message(detail: object) -> object:

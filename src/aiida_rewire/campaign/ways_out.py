@@ -278,6 +278,9 @@ BY_LINES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 """What lines of outputs tell that no exit code does: where one of these stands, it decides."""
 
+OF_SCHEDULER = re.compile(r"scheduler parser returned exit code<(\d+)>")
+"""AiiDA's report of a job whose scheduler says why it ended, whatever the parser made of what was left."""
+
 
 def exit_code_of(plugin: str, status: int) -> ExitCode:
     """Return label and way out of an exit code; of one that is not known the label is empty."""
@@ -297,6 +300,9 @@ def way_out_of(plugin: str, state: str, status: int | None, lines: Iterable[str]
         That decide why, in its outputs.
     """
     text = "\n".join(lines)
+    said = OF_SCHEDULER.search(text)
+    if said and int(said[1]) in JOB:
+        return JOB[int(said[1])].way_out
     for pattern, way_out in BY_LINES:
         if pattern.search(text):
             return way_out
