@@ -187,7 +187,7 @@ def made_accounts(folder: Path, readers: str, *names: str) -> Iterator[dict[str,
 def remove_leftover(name: str) -> None:
     """Remove an account of a run that was killed; one that is somebody's is left alone, and cannot be made then."""
     with contextlib.suppress(KeyError):
-        if pwd.getpwnam(name).pw_dir.startswith("/tmp/rewire-"):
+        if Path(pwd.getpwnam(name).pw_dir).parent.parent.name.startswith("rewire-"):
             remove(name)
 
 
