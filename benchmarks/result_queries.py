@@ -17,7 +17,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -158,6 +160,24 @@ def percentile_95(seconds: list[float]) -> float:
     return ordered[max(0, -(-95 * len(ordered) // 100) - 1)]
 
 
+def report(found: dict[str, Any], console: Console) -> bool:
+    """Print a table of what was measured; return whether all is within the limit and the answers are the same."""
+    columns = ("without indices", "with", "with: median", "provenance: median", "times as long", "same answer")
+    table = Table("ms, 95th percentile", *columns)
+    within = True
+    for name, one in found.items():
+        if "with" not in one:
+            continue
+        without, with_ = percentile_95(one["without"]), percentile_95(one["with"])
+        median, naive = statistics.median(one["with"]), statistics.median(one["naive"])
+        within &= with_ <= LIMIT_S and one["same"]
+        milliseconds = [f"{1000 * value:.0f}" for value in (without, with_, median, naive)]
+        table.add_row(name, *milliseconds, f"{naive / median:.0f}", "yes" if one["same"] else "NO")
+    console.print(table)
+    console.print(f"`campaign status` of all: {1000 * found['overview']['seconds']:.0f} ms")
+    return within
+
+
 def main() -> None:
     """Write the conductances, ask, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -167,7 +187,7 @@ def main() -> None:
     parser.add_argument("--naive-runs", type=int, default=20)
     parser.add_argument("--naive-longest", type=float, default=120.0, metavar="S", help="for all runs of a question")
     arguments = parser.parse_args()
-    console = Console(width=110)
+    console = Console(width=130)
     with service_folder() as folder:
         postgres, profile = Postgres(folder / "postgres"), Profile(folder / "aiida")
         try:
@@ -186,19 +206,7 @@ def main() -> None:
             console.print(f"load {os.getloadavg()[0]:.1f} after; indices made in {found['indices']['seconds']:.1f} s")
         finally:
             postgres.stop()
-    columns = ("without indices", "with", "best with", "through provenance", "times as long", "same answer")
-    table = Table("95th percentile, ms", *columns)
-    within = True
-    for name, one in found.items():
-        if "with" not in one:
-            continue
-        without, with_, naive = (percentile_95(one[key]) for key in ("without", "with", "naive"))
-        within &= with_ <= LIMIT_S and one["same"]
-        milliseconds = [f"{1000 * value:.0f}" for value in (without, with_, min(one["with"]), naive)]
-        table.add_row(name, *milliseconds, f"{naive / with_:.0f}", "yes" if one["same"] else "NO")
-    console.print(table)
-    console.print(f"`campaign status` of all: {1000 * found['overview']['seconds']:.0f} ms")
-    raise SystemExit(0 if within else 1)
+    raise SystemExit(0 if report(found, console) else 1)
 
 
 if __name__ == "__main__":

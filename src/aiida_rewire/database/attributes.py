@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aiida_rewire.database.marks import VOID_EXTRA
+
 CONDUCTANCE = "data.rewire.conductance.ConductanceData."
 """Type of the nodes of conductances."""
 
@@ -55,6 +57,11 @@ class Words:
         if self.is_postgresql:
             return f"jsonb_typeof(attributes -> '{name}') = 'number'"
         return f"json_type(attributes, '$.{name}') IN ('integer', 'real')"
+
+    @property
+    def counts(self) -> str:
+        """Return the condition that nobody marked a node as not to count."""
+        return f"{self.text(VOID_EXTRA, 'extras')} IS NULL"
 
     def given(self, name: str) -> str:
         """Return a number that is given with the query, as it is compared with a value."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aiida_rewire.database.attributes import CONDUCTANCE, KEY_LENGTH, Words
-from aiida_rewire.database.marks import VOID_EXTRA
 from aiida_rewire.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -154,22 +153,18 @@ def histogram(edges: ArrayLike, selection: Selection | None = None) -> NDArray[n
         raise InvalidInput("edges", bounds.tolist(), "two or more finite numbers, ascending", "sort them")
     session, words = opened()
     condition, values = conditions(selection or Selection(), words)
-    name = "transmission_fermi"
-    values |= {"first": written(bounds[0]), "last": written(bounds[-1])}
-    # inside of the edges a value surely is a number of the database's own kind
-    inside = (
-        f"{words.is_number(name)} AND {words.value(name)} >= {words.given('first')}"
-        f" AND {words.value(name)} <= {words.given('last')}"
-    )
-    where = f"FROM db_dbnode WHERE {condition} AND {inside}"
+    value = words.value("transmission_fermi")
     if not words.is_postgresql:
-        rows = fetch(session, f"SELECT {words.value(name)} {where}", values)
+        number_there = words.is_number("transmission_fermi")
+        rows = fetch(session, f"SELECT {value} FROM db_dbnode WHERE {condition} AND {number_there}", values)  # noqa: S608
         return np.histogram(np.array([row[0] for row in rows], dtype=np.float64), bounds)[0].astype(np.int64)
-    values["edges"] = bounds.tolist()
+    values |= {"first": written(bounds[0]), "last": written(bounds[-1]), "edges": bounds.tolist()}
+    # between two numbers JSONB has numbers alone, and here such as a float holds: what is not inside is not cast
+    inside = f"{value} BETWEEN {words.given('first')} AND {words.given('last')}"
     counted = fetch(
         session,
-        f"SELECT width_bucket(CAST({words.value(name)} AS double precision), CAST(:edges AS double precision[])),"
-        f" count(*) {where} GROUP BY 1",
+        f"SELECT width_bucket(CAST({value} AS double precision), CAST(:edges AS double precision[])), count(*)"  # noqa: S608
+        f" FROM db_dbnode WHERE {condition} AND {inside} GROUP BY 1",
         values,
     )
     counts = np.zeros(len(bounds) - 1, dtype=np.int64)
@@ -217,7 +212,7 @@ def conditions(selection: Selection, words: Words) -> tuple[str, dict[str, Any]]
         If a number of the selection is none.
     """
     # a literal, for an index of these nodes alone is used where the query says so
-    parts = [f"node_type = '{CONDUCTANCE}'", f"{words.text(VOID_EXTRA, 'extras')} IS NULL"]
+    parts = [f"node_type = '{CONDUCTANCE}'", words.counts]
     values: dict[str, Any] = {}
     for name, text in (("campaign", selection.campaign), ("chain", selection.chain)):
         if text is not None:
