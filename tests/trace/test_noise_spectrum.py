@@ -79,10 +79,11 @@ def test_the_band_is_stated() -> None:
 
 @pytest.mark.parametrize("gamma", [0.0, 0.7, 1.0, 1.5, 2.0])
 def test_the_exponent_is_recovered_within_its_error(gamma: float) -> None:
-    found = [noise_exponent(noise_spectrum(times(), noise(gamma, seed=seed))) for seed in range(60)]
+    found = [noise_exponent(noise_spectrum(times(), noise(gamma, seed=seed))) for seed in range(100)]
     pulls = [(one.gamma - gamma) / one.gamma_error for one in found]
-    assert np.std(pulls) == pytest.approx(1.0, abs=0.3)
-    assert abs(np.mean(pulls)) < 0.6
+    # the deviation of 100 pulls is known to 7 %
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.2)
+    assert abs(np.mean(pulls)) < 0.4
     assert np.mean([one.gamma_error for one in found]) < 0.05
     assert np.mean([one.chi_square / one.degrees for one in found]) == pytest.approx(1.0, abs=0.25)
 
