@@ -77,7 +77,7 @@ def refused(server: Server, user: str | None, said: str) -> InvalidInput:
     """Return the error for a session that was not opened."""
     reason = " ".join(said.split())
     shown = reason if len(reason) <= 200 else f"{reason[:197]}..."
-    where = f"PostgreSQL at {server.host}, port {server.port}"
+    where = f"PostgreSQL at {server.host}, port {server.port}" if server.host else "PostgreSQL of that service"
     if "password authentication failed" in reason or "no password supplied" in reason:
         what = "no password" if "no password supplied" in reason else "the password"
         return InvalidInput(

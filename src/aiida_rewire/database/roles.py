@@ -290,6 +290,14 @@ WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND has_table_
 """
 
 
+COLUMNS = """
+SELECT kind, c.relname FROM unnest(%s::text[]) kind, pg_class c
+WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND has_any_column_privilege(kind, c.oid, 'UPDATE')
+"""
+
+ABOVE = "SELECT kind FROM unnest(%s::text[]) kind WHERE pg_has_role(kind, %s::name, 'MEMBER')"
+
+
 def wrong_grants(session: Connection, roles: Roles, people: Iterable[Person]) -> list[str]:
     """Say what is granted to anybody that should not be, or is not and should; empty if all is as it was set up.
 
@@ -305,6 +313,11 @@ def wrong_grants(session: Connection, roles: Roles, people: Iterable[Person]) ->
     everybody = {roles.of_person(person.name): person.kind for person in people}
     everybody |= {roles.of_kind(kind): kind for kind in KINDS}
     found = [f"{role} may more than log in" for (role,) in session.execute(WEAK, [[roles.owner, *everybody]])]
+    found += [f"{role} is {roles.owner} as well" for (role,) in session.execute(ABOVE, [[*everybody], roles.owner])]
+    changing = {(role, CAMPAIGNS) for role, kind in everybody.items() if kind == "member"}
+    changed = set(map(tuple, session.execute(COLUMNS, [[*everybody]]).fetchall()))
+    found += [f"{role} may UPDATE columns of {table}" for role, table in sorted(changed - changing)]
+    found += [f"{role} may not UPDATE {table}" for role, table in sorted(changing - changed)]
     tables = [name for (name,) in session.execute(TABLES)]
     granted = set(map(tuple, session.execute(GRANTED, [list(everybody)]).fetchall()))
     wanted = {(role, table, "SELECT") for role in everybody for table in tables}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import errors, sql
+from tests.real.group.accounts import CLI
 from tests.real.group.conftest import ADA, BEN, EMAILS, NAME, OWNER, VIC, Group, lines_of
 from tests.real.services.postgres import Postgres
 from tests.real.services.program import LOOPBACK
@@ -218,6 +222,61 @@ def test_files_that_others_may_read_are_refused(group: Group) -> None:
 
 
 @pytest.mark.nightly
+def test_a_password_is_asked_for_at_a_terminal_and_not_shown(group: Group) -> None:
+    join = shlex.join([*CLI, "setup", "join", str(group.folder), "--as", "member", "--name", "typed"])
+    with subprocess.Popen(
+        group.ben.command("script", "--quiet", "--return", "--command", join, "/dev/null"),
+        cwd=group.ben.home,
+        env=group.ben.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as terminal:
+        assert terminal.stdin is not None
+        assert terminal.stdout is not None
+        shown = b""
+        while f"Password of lab_{BEN} at PostgreSQL:".encode() not in shown:
+            shown += terminal.stdout.read(1)
+        # what is typed before the prompt is there is thrown away
+        time.sleep(0.5)
+        terminal.stdin.write(f"{group.passwords[BEN]}\n".encode())
+        terminal.stdin.flush()
+        shown += terminal.stdout.read()
+    assert b"profile typed: ben@uni.example, a member of lab" in shown
+    assert group.passwords[BEN].encode() not in shown
+    assert listed_by(group, "typed")
+
+
+def listed_by(group: Group, profile: str) -> bool:
+    """Whether a profile of a member reads the campaigns."""
+    return group.ben.run(*CLI, "campaign", "--profile", profile, "status").status == 0
+
+
+@pytest.mark.nightly
+def test_the_superuser_is_found_by_the_files_of_libpq(group: Group, postgres: Postgres) -> None:
+    rest = {name: secret for name, secret in group.passwords.items() if name != "admin"}
+    file = group.owner.write("without-admin", lines_of(rest))
+    alone = [word for word in group.options if word != str(group.owner.home / "passwords")]
+    alone[alone.index("--passwords") : alone.index("--passwords") + 1] = ["--passwords", str(file)]
+    run = ["setup", "group", NAME, *alone]
+    asked = one_line(group.owner.rewire(*run, status=1))
+    assert "password of postgres at PostgreSQL = none: must be given; put a line `admin: ...`" in asked
+    where = f"host={LOOPBACK}\nport={postgres.port}\nuser=postgres\n"
+    service = group.owner.write(".pg_service.conf", f"[makes-roles]\n{where}")
+    secrets_of = group.owner.write(".pgpass", f"{LOOPBACK}:{postgres.port}:*:postgres:{postgres.password}\n")
+    try:
+        for more in ([], ["--admin-service", "makes-roles"]):
+            group.owner.rewire(*run, *more)
+        secrets_of.chmod(0o644)
+        # libpq leaves a file alone that others may read
+        assert "password of" in group.owner.rewire(*run, status=1)
+    finally:
+        service.unlink()
+        secrets_of.unlink()
+    no_superuser = [*run, "--admin", f"{NAME}_owner"]
+    assert "admin" in one_line(group.owner.rewire(*no_superuser, status=1))
+
+
+@pytest.mark.nightly
 def test_nobody_joins_as_what_they_are_not(group: Group) -> None:
     mine = str(group.vic.home / "password")
     join = ("setup", "join", str(group.folder), "--as", "member", "--passwords", mine)
@@ -253,16 +312,19 @@ def test_the_way_out_is_said_for_what_is_open(group: Group, postgres: Postgres) 
     repository.chmod(0o2777)
     with postgres.connect(NAME) as admin:
         admin.execute(f"GRANT DELETE ON db_dbnode TO lab_{VIC}")
+        admin.execute(f"GRANT UPDATE (attributes) ON db_dbnode TO lab_{ADA}")
     try:
         done = group.owner.run(*CHECK)
         failed = {check["name"]: check for check in json.loads(done.output)["checks"] if check["status"] == "failure"}
         assert done.status == 1
         assert set(failed) == {"repository", "grants"}
         assert failed["repository"]["fix"] == f"the owner: chmod 2750 {repository}"
-        assert failed["grants"]["message"] == f"lab_{VIC} may DELETE db_dbnode"
+        wrong = f"lab_{ADA} may UPDATE columns of db_dbnode, lab_{VIC} may DELETE db_dbnode"
+        assert failed["grants"]["message"] == wrong
     finally:
         with postgres.connect(NAME) as admin:
             admin.execute(f"REVOKE DELETE ON db_dbnode FROM lab_{VIC}")
+            admin.execute(f"REVOKE UPDATE (attributes) ON db_dbnode FROM lab_{ADA}")
     # setting it up again closes the folder
     group.set_up()
     assert oct(repository.stat().st_mode & 0o7777) == "0o2750"
