@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.real.campaign.group_database import SNAPSHOTS, Campaign
-from tests.real.campaign.test_faults import JUNCTION, check_nothing_is_lost, junctions
+from tests.real.campaign.test_campaign_faults import JUNCTION, check_nothing_is_lost, junctions
 from tests.real.cluster.over_ssh import make_cluster_database
 from tests.real.services.postgres import Postgres
 from tests.real.services.profile import MPI, Profile
