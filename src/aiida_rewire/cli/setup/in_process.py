@@ -17,6 +17,7 @@ ATTEMPTS = "transport.task_maximum_attempts"
 """AiiDA's option."""
 
 POLL_S = 0.2
+ENDING_S = 1.0
 KILLING_S = 30.0
 LOGGERS = ("aiida", "plumpy", "kiwipy", "paramiko", "asyncssh", "asyncio")
 
@@ -73,20 +74,26 @@ def run_all(runner: Any, processes: Sequence[Any], timeout_s: float) -> Mapping[
 async def _all_ended(
     processes: Sequence[Any], errors: Mapping[int, str], stop: asyncio.Event, timeout_s: float
 ) -> dict[int, str]:
+    from plumpy import run_with_portal
+
     tasks = [asyncio.ensure_future(process.step_until_terminated()) for process in processes]
     deadline = time.monotonic() + timeout_s
     killed: dict[int, str] = {}
-    while not all(task.done() for task in tasks) and time.monotonic() < deadline + KILLING_S:
+    while not all(process.has_terminated() for process in processes) and time.monotonic() < deadline + KILLING_S:
         if stop.is_set():
             deadline = min(deadline, time.monotonic())
         for process in processes:
             pk = process.node.pk
-            # what failed waits for somebody, who is told
-            reason = errors.get(pk) or (LATE if time.monotonic() >= deadline else None)
+            # what its computer refused, AiiDA lets wait for somebody
+            refused = errors.get(pk, "no reason is known") if process.paused else None
+            reason = refused or (LATE if time.monotonic() >= deadline else None)
             if reason and pk not in killed and not process.has_terminated():
                 killed[pk] = reason
-                process.kill("the test of a code does not wait")
+                # it asks the scheduler to cancel the job, and waits for that
+                await run_with_portal(process.kill, "the test of a code does not wait")
         await asyncio.wait(tasks, timeout=POLL_S)
+    # that of a paused process that was killed waits for ever
+    await asyncio.wait(tasks, timeout=ENDING_S)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -149,11 +149,11 @@ def checks_of(tested: Tested, node: orm.CalcJobNode, killed: str | None, timeout
     """Judge a test job that has ended; `killed` says why it was killed, if it was."""
     label, path = tested.code.label, str(tested.code.filepath_executable)
     report = f"see `verdi process report {node.pk}`"
+    if killed not in (None, LATE):
+        return [Check(label, "failure", f"its test job was refused: {killed}", report)]
     if killed == LATE or not node.is_terminated:
         message = f"its test job did not end in {timeout_s:g} s"
         return [Check(label, "failure", message, "look whether the queue moves, or give a longer --timeout")]
-    if killed is not None:
-        return [Check(label, "failure", f"its test job was refused: {killed}", report)]
     if not node.is_finished or "retrieved" not in node.outputs:
         return [Check(label, "failure", f"its test job failed: {node.exception or node.exit_message}", report)]
     told = Told(*(text_of(node, name) for name in (OUTPUT, "_scheduler-stderr.txt", LIBRARIES)))
