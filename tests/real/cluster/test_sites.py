@@ -47,7 +47,7 @@ def site(profile: Profile, example: str, label: str, connection: dict[str, Any],
 
 
 def set_up(profile: Profile, file: Path, *options: str) -> Done:
-    return profile.command(*CLI, "setup", "cluster", str(file), *options)
+    return profile.command(*CLI, "setup", "cluster", str(file), *options, timeout_s=300)
 
 
 @pytest.mark.parametrize(
