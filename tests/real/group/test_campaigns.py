@@ -168,8 +168,9 @@ def service(group: Group, tmp_path: Path) -> Iterator[Path]:
         group.owner.python(PSEUDO, "ld1@here")
         yield log
     finally:
+        serving.terminate()
+        group.owner.verdi("daemon", "stop")
         for process in (serving, daemon):
-            process.terminate()
             process.wait(60)
 
 
@@ -201,6 +202,30 @@ def test_the_service_runs_what_members_record_to_its_end(group: Group, service: 
     written = json.loads(group.vic.rewire("campaign", "export", "served-ben", "--output", str(out), "--json"))
     assert written["conductances"] > 0
     assert "a controller runs, as ada@uni.example asked" in service.read_text()
+
+
+@pytest.mark.nightly
+def test_what_a_member_kills_is_killed_by_the_service_and_tried_again_when_they_say(
+    group: Group, service: Path
+) -> None:
+    sections = {"pseudo_family": "rewire/frozen-d", "md": {"voltages": [12.0], "seeds": [1], "production_ps": 50.0}}
+    group.ben.rewire("campaign", "submit", str(file_of(group.ben, "long", **sections)))
+
+    def chain() -> str:
+        (one,) = json.loads(group.vic.rewire("campaign", "status", "long", "--json"))["chains"]
+        return str(one["state"])
+
+    wait_for(lambda: chain() == "running", "it runs", 180)
+    said = group.ben.rewire("campaign", "kill", "long", "--yes")
+    assert said.startswith("recorded that long is to be killed")
+    wait_for(lambda: chain() == "killed", "it is killed", 180)
+    # while its processes end it is not tried again
+    wait_for(
+        lambda: "the group's service runs it" in group.ben.rewire("campaign", "retry", "long"), "it is granted", 60
+    )
+    wait_for(lambda: chain() == "running", "it runs again", 180)
+    group.ben.rewire("campaign", "kill", "long", "--yes")
+    wait_for(lambda: chain() == "killed", "it is killed again", 180)
 
 
 @pytest.mark.nightly
