@@ -44,6 +44,16 @@ def hidden_paths() -> dict[Path, Path]:
     return {path: closed for path, closed in found.items() if closed is not None}
 
 
+def others_can_run() -> bool:
+    """Whether other accounts reach the interpreter, or can be given a view of the files in which they do."""
+    if not hidden_paths():
+        return True
+    tried = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "true"], check=False, capture_output=True
+    )
+    return tried.returncode == 0
+
+
 @dataclass
 class Account:
     """An account.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.real.group.accounts import Account, made_accounts
+from tests.real.group.accounts import Account, made_accounts, others_can_run
 from tests.real.services.postgres import Postgres
 from tests.real.services.program import LOOPBACK
 from tests.real.services.rabbitmq import RabbitMQ
@@ -82,6 +82,8 @@ def group(services_folder: Path, postgres: Postgres, rabbitmq: RabbitMQ) -> Iter
     """The group, everybody in it."""
     if os.geteuid() != 0:
         pytest.skip("only root makes accounts")
+    if not others_can_run():
+        pytest.skip("other accounts cannot reach the interpreter, and cannot be given a view in which they can")
     passwords = {name: secrets.token_urlsafe(18) for name in ("broker", ADA, BEN, VIC)}
     passwords["admin"] = postgres.password
     rabbitmq.control("add_vhost", NAME)
