@@ -54,4 +54,4 @@ def refuse_others(group: orm.Group, force: str | None) -> None:
     if force is None:
         raise InvalidInput("label", group.label, f"a campaign of yours; {owner} recorded it", f"--force {owner}")
     if not goes_by(owner, force):
-        raise InvalidInput("force", repr(force), f"who recorded {group.label}", f"that is {owner}")
+        raise InvalidInput("force", repr(force[:80]), f"who recorded {group.label}", f"that is {owner}")

@@ -156,6 +156,29 @@ def test_two_members_who_submit_at_the_same_moment_make_one_campaign(group: Grou
         assert owners[f"race-{turn}"] == EMAILS[ADA if mine else BEN]
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    "text", ["'; DROP TABLE db_dbnode; --", '" OR 1=1 --', "$(touch ~/owned)", "a\nb", "%", "of-ada'", "x" * 100_000]
+)
+def test_texts_that_mean_something_elsewhere_are_labels_of_nothing(group: Group, of_ada: str, text: str) -> None:
+    for words in (("status", text), ("pause", text), ("pause", of_ada, "--force", text)):
+        line = one_line(group.ben.rewire("campaign", *words, status=1))
+        assert line.startswith("Error: ")
+        assert len(line) < 400
+    assert "no campaign was recorded by" in group.ben.rewire("campaign", "status", "--by", text)
+    assert not list(group.ben.home.glob("**/owned"))
+    assert listed(group.vic)["of-ada"] == EMAILS[ADA]
+
+
+@pytest.mark.nightly
+def test_an_archive_is_taken_in_by_its_owner_alone(group: Group, of_ada: str) -> None:
+    out = group.ada.home / "archive"
+    written = json.loads(group.ada.rewire("campaign", "export", of_ada, "--output", str(out), "--json"))
+    group.ada.home.chmod(0o711)
+    line = one_line(group.ada.rewire("campaign", "import", written["files"]["archive"], status=1))
+    assert "is for the account that owns the group's database; you are a member: ask it" in line
+
+
 @pytest.fixture
 def service(group: Group, tmp_path: Path) -> Iterator[Path]:
     """The owner's daemon and service, as their units start them; the log of the service."""

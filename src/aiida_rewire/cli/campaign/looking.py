@@ -67,6 +67,7 @@ def list_campaigns(directory: Path | None, *, mine: bool, by: str | None, as_jso
         from aiida_rewire.campaign.runners import runners_of
         from aiida_rewire.cli.campaign.progress_text import overview_sheet, overview_values
         from aiida_rewire.cli.campaign.showing import show
+        from aiida_rewire.cli.campaign.spec import printable
 
         whose = me() if mine else by
         shown = [one for one in overview() if whose is None or goes_by(one.submitted_by, whose)]
@@ -76,7 +77,7 @@ def list_campaigns(directory: Path | None, *, mine: bool, by: str | None, as_jso
         elif found:
             show(overview_sheet(found))
         elif whose is not None:
-            say(f"no campaign was recorded by {whose or 'you'}")
+            say(f"no campaign was recorded by {printable(whose)[:80] or 'you'}")
         else:
             say("there is no campaign yet: `aiida-rewire campaign new` writes a file, `submit` records it")
 

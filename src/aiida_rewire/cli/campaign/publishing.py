@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from aiida_rewire.cli.campaign.opening import answer, campaign_of, directory_option, json_option, told_in_a_line
+from aiida_rewire.cli.campaign.opening import (
+    answer,
+    campaign_of,
+    directory_option,
+    json_option,
+    refuse_all_but_the_owner,
+    told_in_a_line,
+)
 from aiida_rewire.cli.profile import open_profile
 
 TABLES = ("csv", "parquet")
@@ -61,6 +68,7 @@ def import_command(archive: Path, directory: Path | None, as_json: bool) -> None
     """
     with told_in_a_line():
         open_profile(directory, make=directory is not None)
+        refuse_all_but_the_owner("import")
         from aiida_rewire.campaign.importing import import_campaign
 
         group, done = import_campaign(archive)
