@@ -161,10 +161,17 @@ def test_watch_waits_for_a_database_that_is_away(label: str, monkeypatch: pytest
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_ctrl_c_ends_the_watching_and_not_the_campaign(
-    group: orm.Group, run: Run, options: list[str], monkeypatch: pytest.MonkeyPatch
+    group: orm.Group,
+    run: Run,
+    options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     looks = []
     real = watching.look
+    # who starts tests in the background of a script lets them ignore it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     def look(seen: orm.Group) -> watching.Look:
         looks.append(seen.label)
