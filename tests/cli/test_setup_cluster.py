@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiida import orm
 from click.testing import CliRunner, Result
@@ -142,6 +143,17 @@ def test_each_failure_is_a_line_with_a_way_out(run: Run, label: str) -> None:
     assert checks["pp"]["message"] == "/usr/bin/true: it printed no line with a version of Quantum ESPRESSO"
     assert checks["pwcond"]["message"] == f"{PW}: it calls itself PWSCF, and not PWCOND"
     assert all(checks[name]["fix"] for name in codes)
+
+
+def test_jobs_that_do_not_end_are_killed(run: Run, label: str) -> None:
+    sleeper = Path("sleeper").absolute()
+    sleeper.write_text("#!/bin/sh\nexec sleep 300\n")
+    sleeper.chmod(0o755)
+    file = site(label, {name: {"path": str(sleeper)} for name in ("pw", "pp", "pwcond")})
+    checks = json.loads(run("setup", "cluster", file, "--timeout", 3, "--json", status=1).output)["checks"]
+    assert [check["message"] for check in checks[3:]] == ["its test job did not end in 3 s"] * 3
+    running = [process.cwd() for process in psutil.process_iter() if process.name() == "sleep"]
+    assert not [folder for folder in running if folder.startswith(str(sleeper.parent))]
 
 
 @pytest.mark.skipif(MPIRUN is None or not OTHER_MPIRUN.is_file(), reason="there are no two kinds of MPI here")

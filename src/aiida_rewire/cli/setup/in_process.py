@@ -7,7 +7,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 LATE = "late"
@@ -28,7 +28,10 @@ def own_runner() -> Iterator[Any]:
     from aiida.manage import get_manager
 
     manager = get_manager()
-    runner = manager.create_runner(communicator=None, loop=asyncio.new_event_loop())
+    loop = asyncio.new_event_loop()
+    # jobs that were killed leave questions to the scheduler behind, of whose end nobody need hear
+    loop.set_exception_handler(lambda *_: None)
+    runner = manager.create_runner(communicator=None, loop=loop)
     manager.set_runner(runner)
     try:
         yield runner
@@ -90,13 +93,15 @@ async def _all_ended(
             if reason and pk not in killed and not process.has_terminated():
                 killed[pk] = reason
                 # it asks the scheduler to cancel the job, and waits for that
-                await run_with_portal(process.kill, "the test of a code does not wait")
+                with suppress(asyncio.InvalidStateError):
+                    # unless the job ends in this very moment
+                    await run_with_portal(process.kill, "the test of a code does not wait")
         await asyncio.wait(tasks, timeout=POLL_S)
     # that of a paused process that was killed waits for ever
     await asyncio.wait(tasks, timeout=ENDING_S)
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.wait(tasks, timeout=ENDING_S)
     return killed
 
 
