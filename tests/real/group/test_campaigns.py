@@ -14,6 +14,7 @@ import pytest
 from tests.real.campaign.group_database import PSEUDO
 from tests.real.group.accounts import CLI, Account
 from tests.real.group.conftest import ADA, BEN, EMAILS, VIC, Group
+from tests.real.services.postgres import Postgres
 
 pytestmark = pytest.mark.real
 
@@ -27,16 +28,17 @@ load_profile()
 from aiida_rewire.campaign.reading import read_campaign
 from aiida_rewire.campaign.record import record_campaign
 spec, source = read_campaign(Path(sys.argv[1])), Path(sys.argv[1]).read_text()
-begin, found = float(sys.argv[2]), []
-for turn in range(int(sys.argv[3])):
+found = []
+for turn in range(int(sys.argv[2])):
     one = spec.model_copy(update={"label": f"{spec.label}-{turn}"})
-    time.sleep(max(0.0, begin + 0.25 * turn - time.time()))
+    print("ready", flush=True)
+    time.sleep(max(0.0, float(sys.stdin.readline()) - time.time()))
     group, created = record_campaign(one, source)
     found.append([group.uuid, created])
 print(json.dumps(found))
 """
 
-RACES = 20
+RACES = 40
 
 
 def file_of(account: Account, label: str, **sections: Any) -> Path:
@@ -133,25 +135,37 @@ def test_nobody_changes_anothers_campaign_without_naming_them(group: Group, of_a
     assert listed(group.vic)["of-ada"] == ada
 
 
-def test_two_members_who_submit_at_the_same_moment_make_one_campaign(group: Group) -> None:
-    begin = time.time() + 6.0
+def test_two_members_who_submit_at_the_same_moment_make_one_campaign(group: Group, postgres: Postgres) -> None:
     running = []
     for account in (group.ada, group.ben):
-        words = (str(file_of(account, "race")), str(begin), str(RACES))
+        words = (str(file_of(account, "race")), str(RACES))
         running.append(
             subprocess.Popen(
                 account.command(sys.executable, "-W", "ignore", "-c", AT_ONCE, *words),
                 cwd=account.home,
                 env=account.environment,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
             )
         )
+    for _ in range(RACES):
+        for process in running:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        begin = f"{time.time() + 0.05}\n"
+        for process in running:
+            assert process.stdin is not None
+            process.stdin.write(begin)
+            process.stdin.flush()
     ours, theirs = (json.loads(process.communicate(timeout=60)[0]) for process in running)
     assert [uuid for uuid, _ in ours] == [uuid for uuid, _ in theirs]
     assert [mine + other for (_, mine), (_, other) in zip(ours, theirs, strict=True)] == [1] * RACES
     owners = {label: who for label, who in listed(group.vic).items() if label.startswith("race-")}
     assert len(owners) == RACES
+    log = postgres.folder.with_name(f"{postgres.folder.name}.log").read_text(errors="replace")
+    both_tried = log.count("duplicate key value violates unique constraint")
+    assert both_tried > 0, "never did both find none, and store theirs"
     for turn, (_, mine) in enumerate(ours):
         assert owners[f"race-{turn}"] == EMAILS[ADA if mine else BEN]
 
