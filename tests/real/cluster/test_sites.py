@@ -35,7 +35,7 @@ def site(profile: Profile, example: str, label: str, connection: dict[str, Any],
     values = site_of(example_file(example), example).model_dump(exclude_none=True)
     assert PW is not None
     computer = {"label": label, "work_dir": str(profile.folder / f"work-{label}"), "poll_interval_s": 0.5, "cores": 2}
-    computer |= {"mpirun": [str(matching_mpirun(PW)), "-np", "{tot_num_mpiprocs}"], "scheduler": "core.slurm"}
+    computer |= {"mpirun": [str(matching_mpirun(PW)), "-np", "{tot_num_mpiprocs}"]}
     computer |= {"prepend": "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"}
     values["computer"] |= computer | {"connection": {"safe_interval_s": 0.0, **connection}} | changes
     for name, code in values["codes"].items():
@@ -55,7 +55,7 @@ def set_up(profile: Profile, file: Path, *options: str) -> Done:
     [
         ("slurm-here", "from-login", {}, {}),
         ("slurm-ssh", "by-asyncssh", {"host": HOST}, {}),
-        ("direct", "by-paramiko", {}, {"hostname": "127.0.0.1"}),
+        ("direct", "by-paramiko", {}, {"hostname": "127.0.0.1", "scheduler": "core.slurm"}),
     ],
 )
 def test_every_code_is_tested_on_the_cluster(
