@@ -65,7 +65,7 @@ from aiida.plugins import DataFactory
 out = []
 for node in orm.QueryBuilder().append(DataFactory("rewire.conductance")).all(flat=True):
     job = node.creator
-    index, snapshots = job.inputs.index.value, job.inputs.snapshots
+    snapshots, index = job.inputs.snapshots, job.inputs.assembly["labels"]["snapshot"]
     production = snapshots.creator.inputs.segment_0000.creator
     ends = [job.inputs.lead_readback["layer_potential_ev"], job.outputs.results["layer_potential_ev"]]
     pseudo = job.inputs.pseudos.Ag
