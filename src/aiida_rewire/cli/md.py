@@ -18,7 +18,7 @@ from aiida_rewire.cli.md_inputs import find_code, find_force_field, find_local_c
 from aiida_rewire.cli.md_plan import plan
 from aiida_rewire.cli.md_runs import contact_times, find_runs, snapshots_of, state_of, voltage_text
 from aiida_rewire.cli.md_stages import stages_command
-from aiida_rewire.cli.profile import PROFILE_KEY, open_profile
+from aiida_rewire.cli.profile import open_profile, profile_option
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.junction.tips import ORIENTATIONS
 from aiida_rewire.md.conditions import BIASES, POTENTIALS
@@ -31,11 +31,9 @@ WORKFLOW = "rewire.dynamics"
 
 
 @click.group("md")
-@click.option("-p", "--profile", metavar="NAME", help="AiiDA profile; the default one by default.")
-@click.pass_context
-def md_group(context: click.Context, profile: str | None) -> None:
+@profile_option
+def md_group() -> None:
     """Biased reactive dynamics of two tips: submit runs, look at them."""
-    context.meta[PROFILE_KEY] = profile
 
 
 md_group.add_command(stages_command)

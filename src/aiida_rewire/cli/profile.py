@@ -20,6 +20,21 @@ PROFILE_KEY = "aiida_rewire.profile"
 """Under which a group of commands keeps the name of the profile that was asked for."""
 
 
+def _keep_name(context: click.Context, _: click.Parameter, name: str | None) -> None:
+    context.meta[PROFILE_KEY] = name
+
+
+profile_option = click.option(
+    "-p",
+    "--profile",
+    metavar="NAME",
+    expose_value=False,
+    callback=_keep_name,
+    help="AiiDA profile; the default one by default.",
+)
+"""Of a group of commands, which find the name under `PROFILE_KEY`."""
+
+
 @contextmanager
 def importing_aiida() -> Iterator[None]:
     """Let no garbage be looked for while AiiDA is imported: modules stay, and looking takes a fifth of the time."""

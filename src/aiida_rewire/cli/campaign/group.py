@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from aiida_rewire.cli.lazy import LazyGroup
-from aiida_rewire.cli.profile import PROFILE_KEY
+from aiida_rewire.cli.profile import profile_option
 
 MODULES = {
     "new": "spec",
@@ -32,8 +32,6 @@ COMMANDS = {name: f"{__package__}.{module}:{name}_command" for name, module in M
 
 
 @click.group("campaign", cls=LazyGroup, lazy=COMMANDS)
-@click.option("-p", "--profile", metavar="NAME", help="AiiDA profile; the default one by default.")
-@click.pass_context
-def campaign_group(context: click.Context, profile: str | None) -> None:
+@profile_option
+def campaign_group() -> None:
     """Campaigns of many chains from one file: run, watched, paid for and published."""
-    context.meta[PROFILE_KEY] = profile

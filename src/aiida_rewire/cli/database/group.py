@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from aiida_rewire.cli.lazy import LazyGroup
-from aiida_rewire.cli.profile import PROFILE_KEY
+from aiida_rewire.cli.profile import profile_option
 
 MODULES = {
     "backup": "backing_up",
@@ -20,8 +20,6 @@ COMMANDS = {name: f"{__package__}.{module}:{name}_command" for name, module in M
 
 
 @click.group("database", cls=LazyGroup, lazy=COMMANDS)
-@click.option("-p", "--profile", metavar="NAME", help="AiiDA profile; the default one by default.")
-@click.pass_context
-def database_group(context: click.Context, profile: str | None) -> None:
+@profile_option
+def database_group() -> None:
     """Keep a database of many campaigns safe, small and fast."""
-    context.meta[PROFILE_KEY] = profile

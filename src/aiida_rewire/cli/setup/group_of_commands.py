@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from aiida_rewire.cli.lazy import LazyGroup
-from aiida_rewire.cli.profile import PROFILE_KEY
+from aiida_rewire.cli.profile import profile_option
 
 COMMANDS = {
     "local": "aiida_rewire.cli.setup.local:local_command",
@@ -18,8 +18,6 @@ COMMANDS = {
 
 
 @click.group("setup", cls=LazyGroup, lazy=COMMANDS)
-@click.option("-p", "--profile", metavar="NAME", help="AiiDA profile; the default one by default.")
-@click.pass_context
-def setup_group(context: click.Context, profile: str | None) -> None:
+@profile_option
+def setup_group() -> None:
     """Set up this machine, a cluster, or a group's database."""
-    context.meta[PROFILE_KEY] = profile
