@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.transport.landauer import (
-    BOLTZMANN_CONSTANT,
-    ELEMENTARY_CHARGE,
     THERMAL_MARGIN,
     landauer_current,
+    lead_temperatures_k,
+    thermal_energy_ev,
     thermal_transmission,
 )
 
@@ -73,7 +73,7 @@ def current_voltage(
     InvalidInput
         If an input is out of bounds, or the energies do not reach 10 kT beyond the bias window.
     """
-    pair = temperature_k if isinstance(temperature_k, tuple) else (temperature_k, temperature_k)
+    pair = lead_temperatures_k(temperature_k)
     if voltages_v is None:
         widest = widest_bias_v(energies_ev, temperature_k=max(pair), lead_shift=lead_shift)
         voltages_v = np.linspace(-widest, widest, VOLTAGES)
@@ -117,7 +117,7 @@ def widest_bias_v(energies_ev: ArrayLike, *, temperature_k: float, lead_shift: f
         If the energies do not even reach 10 kT beyond E_F on both sides.
     """
     energies = np.asarray(energies_ev, dtype=np.float64)
-    margin = THERMAL_MARGIN * BOLTZMANN_CONSTANT * temperature_k / ELEMENTARY_CHARGE
+    margin = THERMAL_MARGIN * thermal_energy_ev(temperature_k)
     reach = min(-float(energies.min()), float(energies.max())) - margin if energies.size else -math.inf
     if not reach > 0:
         found = f"from {energies.min():g} to {energies.max():g} eV" if energies.size else "none"

@@ -96,8 +96,8 @@ def landauer_current(
     voltages = np.asarray(voltages_v, dtype=float)
     if not np.isfinite(voltages).all():
         raise InvalidInput("voltages", voltages.tolist(), "finite, V", "correct the list")
-    pair = temperature_k if isinstance(temperature_k, tuple) else (temperature_k, temperature_k)
-    thermal = [_thermal_energy(temperature) for temperature in pair]
+    pair = lead_temperatures_k(temperature_k)
+    thermal = [thermal_energy_ev(temperature) for temperature in pair]
     if not 0 <= lead_shift <= 1:
         raise InvalidInput("lead_shift", lead_shift, "from 0 to 1", "0.5 is the symmetric drop")
     source, drain = (lead_shift * voltages).ravel(), ((lead_shift - 1) * voltages).ravel()
@@ -148,19 +148,30 @@ def thermal_transmission(
     """
     energies, values = _spectrum(energies_ev, transmission)
     at = np.asarray(potentials_ev, dtype=float)
-    thermal_energy = _thermal_energy(temperature_k)
+    thermal_energy = thermal_energy_ev(temperature_k)
     if thermal_energy == 0:
         sharp: NDArray[np.float64] = np.interp(at, energies, values)
         return sharp
-    slopes = np.concatenate([[0.0], np.diff(values) / np.diff(energies), [0.0]])
+    slopes = _slopes(energies, values)
     # where the slope changes, the average bends over kT: the integral of f from there on
     bends = thermal_energy * np.logaddexp(0.0, (at[..., None] - energies) / thermal_energy)
     averaged: NDArray[np.float64] = values[0] + bends @ np.diff(slopes)
     return averaged
 
 
-def _thermal_energy(temperature_k: float) -> float:
-    """Return kT in eV."""
+def lead_temperatures_k(temperature_k: float | tuple[float, float]) -> tuple[float, float]:
+    """Return the temperatures of both leads, K, that which emits the electrons for V > 0 first."""
+    return temperature_k if isinstance(temperature_k, tuple) else (temperature_k, temperature_k)
+
+
+def thermal_energy_ev(temperature_k: float) -> float:
+    """Return kT in eV.
+
+    Raises
+    ------
+    InvalidInput
+        If the temperature is negative or not finite.
+    """
     if not 0 <= temperature_k < np.inf:
         raise InvalidInput("temperature_k", temperature_k, "0 K or above", "0 gives sharp Fermi steps")
     return BOLTZMANN_CONSTANT * temperature_k / ELEMENTARY_CHARGE
@@ -184,11 +195,16 @@ def _spectrum(energies_ev: ArrayLike, transmission: ArrayLike) -> tuple[NDArray[
     return energies[order], values[order]
 
 
+def _slopes(energies: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return dT/dE (1/eV) below, between and above the energies, shape (E + 1,)."""
+    return np.concatenate([[0.0], np.diff(values) / np.diff(energies), [0.0]])
+
+
 def _averaged_antiderivative(
     energies: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.float64], thermal_energy: float
 ) -> NDArray[np.float64]:
     """Antiderivative of the piecewise linear T (eV), averaged over -df/dE of width kT (eV) around each of ``at``."""
-    slopes = np.concatenate([[0.0], np.diff(values) / np.diff(energies), [0.0]])
+    slopes = _slopes(energies, values)
     known = np.concatenate([[0.0], np.cumsum(np.diff(energies) * (values[1:] + values[:-1]) / 2)])
     segment = np.searchsorted(energies, at, side="right")
     start = np.maximum(segment - 1, 0)
