@@ -28,10 +28,9 @@ from aiida_rewire.campaign.outages import (
     lost_connection,
     passing_errors,
     reset_broker,
-    reset_connections,
-    what_is_away,
 )
 from aiida_rewire.campaign.outcomes import Outcome, Standing
+from aiida_rewire.campaign.patience import Patience, close_connections
 from aiida_rewire.campaign.workers import (
     START_S,
     broker_began,
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
     from aiida import orm
 
 INTERVAL_S = 10.0
-LONGEST_PAUSE_S = 300.0
 MEMBERS_EVERY_S = 60.0
 LOCK_EVERY_S = 2.0
 NO_DAEMON = "the daemon does not run: nothing is submitted until `verdi daemon start`"
@@ -103,8 +101,7 @@ class Controller:
         -------
         0 if every chain is finished, 1 if one is not, also where it was asked to stop.
         """
-        pause_s = self._interval_s
-        away = ""
+        patience = Patience(self._interval_s, self._say)
         while not self._stop.is_set():
             try:
                 if not self._lock.is_held():
@@ -112,9 +109,7 @@ class Controller:
                     continue
                 self._renew_workers()
                 decision = self.look_and_act()
-                if away:
-                    self._say("it answers again")
-                away, pause_s = "", self._interval_s
+                patience.answered()
                 if decision.over:
                     return self._end(decision)
             except LockLost:
@@ -122,12 +117,9 @@ class Controller:
             except passing_errors() as error:
                 if self._cut_at is None and lost_connection(error):
                     self._cut_at = time.time()
-                if what_is_away(error) != away:
-                    away = what_is_away(error)
-                    self._say(f"{away}: waiting")
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-                self._reset()
-            self._stop.wait(pause_s)
+                patience.missed(error)
+                close_connections(self._say_once)
+            self._stop.wait(patience.pause_s)
         self._leave()
         self._say("stopped; chains that were started go on")
         return 1
@@ -248,14 +240,8 @@ class Controller:
             try:
                 change_extras(self._observer.group(), without_controller)
             except passing_errors():
-                self._reset()
+                close_connections(self._say_once)
         self._lock.release()
-
-    def _reset(self) -> None:
-        try:
-            reset_connections()
-        except passing_errors() as error:
-            self._say_once(f"a connection could not be closed: {what_is_away(error)}")
 
     def _end(self, decision: Decision) -> int:
         finished = [name for name, one in decision.standings.items() if one.outcome is Outcome.FINISHED]

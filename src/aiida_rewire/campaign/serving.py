@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiida_rewire.campaign.outages import begin_anew, passing_errors, reset_connections, what_is_away
+from aiida_rewire.campaign.outages import begin_anew, passing_errors
+from aiida_rewire.campaign.patience import Patience, close_connections
 from aiida_rewire.campaign.record import UnknownCampaign, find_campaign
 from aiida_rewire.campaign.specification import LABEL_PATTERN
 from aiida_rewire.campaign.wishes import settle, wishes
@@ -17,7 +18,6 @@ from aiida_rewire.database.lock import lock_of
 
 Process = subprocess.Popen[bytes]
 
-LONGEST_PAUSE_S = 300.0
 OVER = (0, 1)
 """Statuses of a controller that came to the end of its campaign."""
 
@@ -72,22 +72,17 @@ class Service:
 
     def run(self) -> None:
         """Look again and again; at the end the controllers are ended, and chains go on."""
-        pause_s, away = self._interval_s, ""
+        patience = Patience(self._interval_s, self._say)
         try:
             while not self._stop.is_set():
                 try:
                     begin_anew()
                     self.look()
-                    if away:
-                        self._say("it answers again")
-                    pause_s, away = self._interval_s, ""
+                    patience.answered()
                 except passing_errors() as error:
-                    if what_is_away(error) != away:
-                        away = what_is_away(error)
-                        self._say(f"{away}: waiting")
-                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-                    self._reset()
-                self._stop.wait(pause_s)
+                    patience.missed(error)
+                    close_connections(self._say)
+                self._stop.wait(patience.pause_s)
         finally:
             self._end()
 
@@ -129,12 +124,6 @@ class Service:
             self._say(f"{label}: its controller ended with status {status}; it is started again later")
             self._resting[label] = RESTING_ROUNDS
         del self._running[label]
-
-    def _reset(self) -> None:
-        try:
-            reset_connections()
-        except passing_errors() as error:
-            self._say(f"a connection could not be closed: {what_is_away(error)}")
 
     def _end(self) -> None:
         for one in self._running.values():

@@ -14,7 +14,7 @@ from aiida import load_profile
 from rewire_killing import spec_of
 from rewire_stand_in import StandIn
 
-from aiida_rewire.campaign import controller, decisions
+from aiida_rewire.campaign import controller, decisions, patience
 from aiida_rewire.campaign.record import record_campaign
 
 
@@ -23,7 +23,7 @@ def main() -> None:
     task = json.loads(sys.argv[1])
     load_profile()
     decisions.STILLBORN_AFTER_S, decisions.LOST_AFTER_S = task["stillborn_s"], task["lost_s"]
-    controller.LOCK_EVERY_S, controller.LONGEST_PAUSE_S, controller.START_S = 0.3, 2.0, 2.0
+    controller.LOCK_EVERY_S, patience.LONGEST_PAUSE_S, controller.START_S = 0.3, 2.0, 2.0
     group, _ = record_campaign(spec_of(task), "recorded by a test")
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
