@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from aiida_rewire.database.marks import VOID_EXTRA
+from aiida_rewire.database.marks import CHAIN_PROCESS, CHAIN_WORKFLOW, VOID_EXTRA
 
-WORKFLOW = "rewire.chain"
-PROCESS_TYPE = f"aiida.workflows:{WORKFLOW}"
+WORKFLOW = CHAIN_WORKFLOW
+PROCESS_TYPE = CHAIN_PROCESS
 
 
 SENT_EXTRA = "rewire_sent"

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aiida_rewire.campaign.attempts import PROCESS_TYPE, SNAPSHOTS_MISSING, TERMINAL, Attempt, attempts_of, state_of
 from aiida_rewire.campaign.branches import Alive, Segment, alive_below, extracted_by, refused_in, segments_of
+from aiida_rewire.database.attributes import CONDUCTANCE
 from aiida_rewire.database.marks import VOID_EXTRA
 from aiida_rewire.database.tables import MOST_NAMED, Tables, flag, number, plugin_of, whole
 
 if TYPE_CHECKING:
     from aiida import orm
 
-CONDUCTANCE = "data.rewire.conductance.ConductanceData."
 MD = "rewire.md.base"
 SNAPSHOT = re.compile(r"snapshot_(\d+)")
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.campaign.attempts import PROCESS_TYPE, SNAPSHOTS_MISSING, attempts_of, failed_snapshots
-from aiida_rewire.campaign.census import CONDUCTANCE
 from aiida_rewire.campaign.chain_progress import State, state_of_chain
 from aiida_rewire.campaign.chains import chains_of, snapshots_in
 from aiida_rewire.campaign.outcomes import judge
+from aiida_rewire.campaign.ownership import owner_of
 from aiida_rewire.campaign.reading import spec_from_record
 from aiida_rewire.campaign.record import GROUP
+from aiida_rewire.database.attributes import CONDUCTANCE
 from aiida_rewire.database.marks import VOID_EXTRA
 from aiida_rewire.database.tables import Tables
 
@@ -119,7 +120,7 @@ def overview_of(group: orm.Group, extras: dict[str, Any], done: int, process_typ
         label=group.label,
         uuid=group.uuid,
         submitted_at=str(extras.get("submitted_at", "")),
-        submitted_by=str(extras.get("submitted_by", "")),
+        submitted_by=owner_of(extras),
         paused=bool(extras.get("paused")),
         chains=states,
         snapshots_done=done,

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.campaign.amending import Changes, changes_between, check_amendment
 from aiida_rewire.campaign.extras import Extras, change_extras, read_extras
+from aiida_rewire.campaign.ownership import RECORDED_BY, me
 from aiida_rewire.campaign.reading import digest_of, spec_from_record
 from aiida_rewire.campaign.specification import CampaignSpec
+from aiida_rewire.database.marks import CAMPAIGN_GROUP
 from aiida_rewire.errors import InvalidInput
 
 if TYPE_CHECKING:
     from aiida import orm
 
-GROUP = "rewire.campaign"
+GROUP = CAMPAIGN_GROUP
 WAY_OUT = (
     "`--amend` adds chains and takes other limits, retries, resources and description; anything else is a campaign "
     "of another label"
@@ -112,7 +114,7 @@ def first_extras(spec: CampaignSpec, source: str) -> Extras:
         "source": source,
         "digest": digest_of(spec),
         "versions": versions_of(spec),
-        **stamp("submitted_by", "submitted_at"),
+        **stamp(RECORDED_BY, "submitted_at"),
         "amendments": [],
         "paused": False,
         "paused_chains": [],
@@ -123,10 +125,7 @@ def first_extras(spec: CampaignSpec, source: str) -> Extras:
 
 def stamp(who: str, when: str) -> dict[str, str]:
     """Return the e-mail of the AiiDA user and the time (UTC, ISO 8601) under these names."""
-    from aiida.manage import get_manager
-
-    user = get_manager().get_profile_storage().default_user
-    return {who: user.email if user is not None else "", when: datetime.now(UTC).isoformat(timespec="seconds")}
+    return {who: me(), when: datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def versions_of(spec: CampaignSpec) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.branches import CACHED_FROM
-from aiida_rewire.campaign.census import CONDUCTANCE
+from aiida_rewire.database.attributes import CONDUCTANCE
 from aiida_rewire.database.tables import CALLS, CREATE, Tables, flag, number, whole
 
 MOST_JOBS = 100

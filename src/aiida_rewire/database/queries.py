@@ -14,17 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aiida_rewire.database.attributes import CONDUCTANCE, KEY_LENGTH, Words
+from aiida_rewire.database.marks import CAMPAIGN_GROUP, CHAIN_PROCESS
 from aiida_rewire.errors import InvalidInput
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from sqlalchemy.orm import Session
-
-GROUP_TYPE = "rewire.campaign"
-"""Of the groups of campaigns."""
-
-CHAIN_PROCESS = "aiida.workflows:rewire.chain"
-"""Process type of chains."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +193,7 @@ def campaigns() -> list[Listed]:
         " FROM db_dbgroup AS grp JOIN db_dbuser AS owner ON owner.id = grp.user_id"
         f" LEFT JOIN ({members}) AS every ON every.id = grp.id LEFT JOIN ({chains}) AS chains ON chains.id = grp.id"
         " WHERE grp.type_string = :type ORDER BY grp.id DESC",
-        {"type": GROUP_TYPE, "chain": CHAIN_PROCESS},
+        {"type": CAMPAIGN_GROUP, "chain": CHAIN_PROCESS},
     )
     return [Listed(label, owner, at or "", int(chains), int(count)) for label, owner, at, chains, count in rows]
 

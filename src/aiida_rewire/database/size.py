@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiida_rewire.database.queries import GROUP_TYPE, fetch
+from aiida_rewire.database.marks import CAMPAIGN_GROUP
+from aiida_rewire.database.queries import fetch
 from aiida_rewire.database.storage import KEYS, POSTGRESQL, SQLITE, Storage
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def sizes(storage: Storage) -> Sizes:
     types = [share(name, nodes, size, owned[name], length) for name, nodes, size in rows]
     campaigns = []
     for pk, label in fetch(
-        storage.session, "SELECT id, label FROM db_dbgroup WHERE type_string = :type", {"type": GROUP_TYPE}
+        storage.session, "SELECT id, label FROM db_dbgroup WHERE type_string = :type", {"type": CAMPAIGN_GROUP}
     ):
         given = {"pk": pk, "below": f"{escaped(label)}/%"}
         joined = "FROM part JOIN db_dbnode AS node ON node.id = part.id"
