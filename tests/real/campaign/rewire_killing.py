@@ -5,6 +5,7 @@ It forks, so that what takes long to import is imported once.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -18,6 +19,7 @@ from typing import Any
 from aiida import load_profile, orm
 from aiida.engine.persistence import AiiDAPersister
 from plumpy.process_comms import RemoteProcessThreadController
+from plumpy.process_states import ProcessState
 from rewire_stand_in import CODE, StandIn
 
 from aiida_rewire.campaign import controller, decisions
@@ -44,8 +46,16 @@ def hook(instant: str) -> None:
         # the node is there, with its first state, but nothing that could be run
         AiiDAPersister.save_checkpoint = kill_myself
     elif instant == "newborn":
-        # the node is there, and not even its first state
-        orm.ProcessNode.set_process_state = lambda node, state: kill_myself() if state is not None else None
+        # the node is there, and not even its first state; that of an older one which is buried may be set
+        set_state = orm.ProcessNode.set_process_state
+
+        def first_state(node: orm.ProcessNode, state: Any) -> None:
+            if state in (None, ProcessState.EXCEPTED, ProcessState.EXCEPTED.value):
+                set_state(node, state)
+            else:
+                kill_myself()
+
+        orm.ProcessNode.set_process_state = first_state
     elif instant == "checkpoint":
         # it could be run, but nobody was told
         RemoteProcessThreadController.continue_process = kill_myself
@@ -82,7 +92,13 @@ def forked(work: Callable[[], int]) -> int:
 
 
 def end_of(pid: int, longest_s: float) -> int:
-    """Return how a process ended, as minus the number of the signal that killed it; kill it if it lives so long."""
+    """Return how a process ended, as minus the number of the signal that killed it.
+
+    Raises
+    ------
+    TimeoutError
+        If it lived longer, and was killed.
+    """
     deadline = time.monotonic() + longest_s
     while time.monotonic() < deadline:
         ended, status = os.waitpid(pid, os.WNOHANG)
@@ -90,7 +106,15 @@ def end_of(pid: int, longest_s: float) -> int:
             return os.waitstatus_to_exitcode(status)
         time.sleep(0.02)
     os.kill(pid, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.waitpid(pid, 0)
+    raise TimeoutError(f"lived longer than {longest_s} s")
+
+
+def killed_after(pid: int, seconds: float) -> int:
+    """Kill a process after a while; return how it ended."""
+    with contextlib.suppress(TimeoutError):
+        return end_of(pid, seconds)
+    return -signal.SIGKILL
 
 
 def record(task: dict[str, Any]) -> None:
@@ -149,7 +173,9 @@ def main() -> None:
     ends = []
     for instant in kills:
         pid = forked(lambda instant=instant: run(task, instant))
-        ends.append(end_of(pid, HOOK_TIMEOUT_S if instant else chance.uniform(0.2, task["longest_s"])))
+        ends.append(
+            end_of(pid, HOOK_TIMEOUT_S) if instant else killed_after(pid, chance.uniform(0.2, task["longest_s"]))
+        )
     pid = forked(lambda: run(task, ""))
     last = end_of(pid, TO_THE_END_S)
     print(json.dumps({"ends": ends, "instants": kills, "last": last, **what_is_there(task["label"])}))
