@@ -4,6 +4,7 @@ import io
 import json
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from aiida import orm
 from aiida.manage.configuration import Profile
 from aiida.plugins import GroupFactory
 from aiida_pseudo.data.pseudo import UpfData
-from click.testing import CliRunner, Result
+from click.testing import Result
+from tests.cli.invoking import invoke
 
 from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.extras import read_extras
@@ -44,15 +46,7 @@ def ingredients(aiida_profile: Any) -> None:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def invoke(*arguments: object, status: int = 0, text: str | None = None) -> Result:
-        result = CliRunner().invoke(main, ["campaign", *map(str, arguments)], input=text)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert "Traceback" not in result.output
-        assert result.exit_code == status, result.output
-        return result
-
-    return invoke
+    return partial(invoke, main, "campaign")
 
 
 @pytest.fixture

@@ -5,12 +5,14 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from rich.console import Console
+from tests.cli.invoking import invoke
 
 from aiida_rewire.campaign.extras import change_extras
 from aiida_rewire.campaign.record import find_campaign, record_campaign
@@ -39,14 +41,7 @@ def made(aiida_profile: Any) -> Iterator[Made]:
 @pytest.fixture
 def run() -> Run:
     """Run a command."""
-
-    def invoke(*arguments: object, status: int = 0) -> Result:
-        result = CliRunner().invoke(main, ["campaign", *map(str, arguments)])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert result.exit_code == status, result.output
-        return result
-
-    return invoke
+    return partial(invoke, main, "campaign")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import io
 import json
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from aiida import orm
 from aiida.plugins import GroupFactory
 from aiida_pseudo.data.pseudo import UpfData
-from click.testing import CliRunner, Result
+from click.testing import Result
+from tests.cli.invoking import invoke
 
 from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.reading import read_campaign
@@ -43,14 +45,7 @@ def ingredients(aiida_profile: Any, potential: Any) -> None:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the command in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def invoke(*arguments: object, status: int = 0) -> Result:
-        result = CliRunner().invoke(main, ["campaign", "plan", *map(str, arguments)])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert result.exit_code == status, result.output
-        return result
-
-    return invoke
+    return partial(invoke, main, "campaign", "plan")
 
 
 def write(more: str = "", *, seeds: str = "[1]", label: str = "") -> Path:

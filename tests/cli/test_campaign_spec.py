@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import Result
+from tests.cli.invoking import invoke
 
 from aiida_rewire.campaign.reading import digest_of, read_campaign, spec_of
 from aiida_rewire.campaign.specification import CampaignSpec
-from aiida_rewire.cli.campaign.spec import check_command, new_command
+from aiida_rewire.cli.main import main
 from aiida_rewire.workflows.protocols import protocol_names
 
 Run = Callable[..., Result]
@@ -21,15 +23,7 @@ Run = Callable[..., Result]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def invoke(name: str, *arguments: object, status: int = 0) -> Result:
-        command = {"new": new_command, "check": check_command}[name]
-        result = CliRunner().invoke(command, list(map(str, arguments)))
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert result.exit_code == status, result.output
-        return result
-
-    return invoke
+    return partial(invoke, main, "campaign")
 
 
 def fields_of(model: Any, path: str = "") -> list[str]:
@@ -100,12 +94,12 @@ def test_any_label_is_text_in_the_file(run: Run, label: str) -> None:
 
 
 def test_new_says_in_json_what_it_wrote(run: Run) -> None:
-    said = json.loads(run("new", "a.yaml", "--json").output)
+    said = json.loads(run("new", "a.yaml", "--json").stdout)
     assert said == {"file": "a.yaml", "label": "silver", "protocol": "moderate"}
 
 
 def test_the_schema_is_that_of_the_models_and_that_of_the_documentation(run: Run, tmp_path: Path) -> None:
-    schema = json.loads(run("new", "--schema").output)
+    schema = json.loads(run("new", "--schema").stdout)
     assert schema == CampaignSpec.model_json_schema()
     published = Path(__file__).parents[2] / "docs" / "reference" / "campaign.schema.json"
     assert json.loads(published.read_text()) == schema, "aiida-rewire campaign new --schema > the file"
@@ -117,7 +111,7 @@ def test_a_good_file_is_summed_up(run: Run) -> None:
     said = run("check", "a.yaml", "--offline").output
     # one voltage, two seeds; 1.8 ps every 0.2 ps; two chains at a time, of 2 jobs and 9 slots each
     assert said == "silver: 2 chains, 20 snapshots; up to 4 jobs at once, and 18 slots of the daemon\n"
-    assert json.loads(run("check", "a.yaml", "--offline", "--json").output) == {
+    assert json.loads(run("check", "a.yaml", "--offline", "--json").stdout) == {
         "ok": True,
         "errors": [],
         "label": "silver",

@@ -8,15 +8,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiida import orm
 from aiida.manage import get_manager
-from click.testing import CliRunner, Result
+from click.testing import Result
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
+from tests.cli.invoking import invoke
 
 from aiida_rewire.campaign.record import find_campaign, record_campaign
 from aiida_rewire.cli.campaign import watching
@@ -55,14 +57,7 @@ def label(group: orm.Group) -> str:
 @pytest.fixture
 def run(aiida_profile: Any) -> Run:
     """Run a command."""
-
-    def invoke(*arguments: object, status: int = 0) -> Result:
-        result = CliRunner().invoke(main, ["campaign", *map(str, arguments)])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert result.exit_code == status, result.output
-        return result
-
-    return invoke
+    return partial(invoke, main, "campaign")
 
 
 def test_watch_sees_what_others_do_and_ends_when_nothing_can_change(

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 from aiida import orm
 from aiida.plugins.entry_point import load_entry_point
 from aiida.tools import delete_nodes
-from click.testing import CliRunner, Result
+from click.testing import Result
 from matplotlib.image import imread
+from tests.cli.invoking import invoke
 
 from aiida_rewire.data.conductance import ConductanceData
 from aiida_rewire.transport.spectrum import UNITS
@@ -42,15 +44,7 @@ def run(aiida_profile: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     delete_nodes(orm.QueryBuilder().append(ConductanceData, project="id").all(flat=True), dry_run=False)
     monkeypatch.chdir(tmp_path)
     command = load_entry_point("aiida.cmdline.data", "rewire.conductance")
-
-    def invoke(*arguments: object, status: int = 0) -> Result:
-        result = CliRunner().invoke(command, [str(argument) for argument in arguments])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert "Traceback" not in result.output
-        assert result.exit_code == status, result.output
-        return result
-
-    return invoke
+    return partial(invoke, command)
 
 
 @pytest.fixture
@@ -87,10 +81,9 @@ def found(result: Result) -> list[str]:
 def test_verdi_reaches_the_command() -> None:
     from aiida.cmdline.commands.cmd_verdi import verdi
 
-    said = CliRunner().invoke(verdi, ["data", "rewire.conductance", "--help"])
-    assert said.exit_code == 0
+    said = invoke(verdi, "data", "rewire.conductance", "--help").output
     for name in ("list", "show", "plot", "export"):
-        assert name in said.output
+        assert name in said
 
 
 def test_the_list_begins_with_the_newest(run: Run, three: list[ConductanceData]) -> None:

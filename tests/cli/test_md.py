@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,8 @@ from aiida.engine import ProcessState
 from aiida.manage.configuration import Profile
 from aiida.tools import delete_nodes
 from aiida_lammps.data.potential import LammpsPotentialData
-from click.testing import CliRunner, Result
+from click.testing import Result
+from tests.cli.invoking import invoke
 
 from aiida_rewire.cli import md, md_inputs
 from aiida_rewire.cli.main import main
@@ -30,15 +32,7 @@ SMALL = ("--protocol", "demo", "--ps", "0.1", "--snapshot-ps", "0.1", "--base-si
 def run(aiida_profile: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def invoke(*arguments: object, status: int = 0) -> Result:
-        result = CliRunner().invoke(main, ["md", *map(str, arguments)])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert "Traceback" not in result.output
-        assert result.exit_code == status, result.output
-        return result
-
-    return invoke
+    return partial(invoke, main, "md")
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,15 @@ import shutil
 import sys
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from aiida import orm
-from click.testing import CliRunner, Result
+from click.testing import Result
+from tests.cli.invoking import invoke
 
 from aiida_rewire.cli import executables
 from aiida_rewire.cli.main import main
@@ -34,15 +36,7 @@ Run = Callable[..., Result]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def invoke(*arguments: object, status: int = 0) -> Result:
-        result = CliRunner().invoke(main, list(map(str, arguments)))
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert "Traceback" not in result.output
-        assert result.exit_code == status, result.output
-        return result
-
-    return invoke
+    return partial(invoke, main)
 
 
 @pytest.fixture
@@ -114,7 +108,7 @@ def test_a_site_is_made_tested_and_found_again(run: Run, label: str) -> None:
     assert codes_on(label) == before
 
     # nothing of the file is needed any more
-    judged = json.loads(run("doctor", "--computer", label, "--json").output)
+    judged = json.loads(run("doctor", "--computer", label, "--json").stdout)
     assert judged["ok"] is True
     messages = {check["name"]: check["message"] for check in judged["checks"]}
     assert messages["MPI of pw-7"] == f"pw-7 ran on 2 ranks, with {executables.linked_mpi(PW)}"
@@ -129,7 +123,7 @@ def test_each_failure_is_a_line_with_a_way_out(run: Run, label: str) -> None:
         "pwcond": {"path": str(PW), "prepend": "no-such-module-command load qe"},
     }
     done = run("setup", "cluster", site(label, codes), "--json", status=1)
-    found = json.loads(done.output)
+    found = json.loads(done.stdout)
     assert (found["ok"], found["errors"], sorted(found["codes"])) == (False, [], sorted(codes))
     checks = {check["name"]: check for check in found["checks"]}
     assert {name: check["status"] for name, check in checks.items()} == {
@@ -150,7 +144,7 @@ def test_jobs_that_do_not_end_are_killed(run: Run, label: str) -> None:
     sleeper.write_text("#!/bin/sh\nexec sleep 300\n")
     sleeper.chmod(0o755)
     file = site(label, {name: {"path": str(sleeper)} for name in ("pw", "pp", "pwcond")})
-    checks = json.loads(run("setup", "cluster", file, "--timeout", 3, "--json", status=1).output)["checks"]
+    checks = json.loads(run("setup", "cluster", file, "--timeout", 3, "--json", status=1).stdout)["checks"]
     assert [check["message"] for check in checks[3:]] == ["its test job did not end in 3 s"] * 3
     # one that nobody has waited for is in no folder
     running = [process.info for process in psutil.process_iter(["name", "cwd"])]

@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiida import orm
+from tests.real.campaign.group_database import Campaign
+from tests.real.services.profile import Profile
+from tests.real.services.together import OVER_SSH
 
 COMMAND = [sys.executable, "-m", "aiida_rewire.cli"]
 DEMO_TIMEOUT_S = 900
@@ -100,3 +103,17 @@ def install(computer: orm.Computer) -> Callable[[str, str, str], orm.InstalledCo
         return code.store()
 
     return make
+
+
+@pytest.fixture
+def campaign_on(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
+    """Make campaigns on a profile, by default over AiiDA's asynchronous SSH; their controllers end with the test."""
+    made: list[Campaign] = []
+
+    def make(profile: Profile, label: str, *, computer: str = OVER_SSH, **sections: Any) -> Campaign:
+        made.append(Campaign(profile, tmp_path, label, computer=computer, **sections))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

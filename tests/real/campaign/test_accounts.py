@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiida import orm
 from aiida.common.links import LinkType
-from tests.real.services.program import await_that
+from tests.real.services.program import await_that, running
 from tests.real.services.slurm import Slurm
 
 from aiida_rewire.campaign.accounting import EXTRA
@@ -33,12 +33,8 @@ SPEC = {
 @pytest.fixture(scope="module")
 def slurm(services_folder: Path) -> Iterator[Slurm]:
     """Slurm with slurmdbd."""
-    service = Slurm(services_folder / "accounted", accounting=True)
-    try:
-        service.start()
+    with running(Slurm(services_folder / "accounted", accounting=True)) as service:
         yield service
-    finally:
-        service.stop()
 
 
 @pytest.fixture

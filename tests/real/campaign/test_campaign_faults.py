@@ -9,14 +9,23 @@ import contextlib
 import shutil
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from tests.real.campaign.after_faults import (
+    JUNCTION,
+    check_each_ran_once,
+    check_nothing_is_lost,
+    junctions,
+    under_way,
+    undisturbed_conductances,
+)
 from tests.real.campaign.group_database import (
+    CLUSTER,
     SMALL,
     SNAPSHOTS,
     Campaign,
@@ -31,12 +40,6 @@ from tests.real.services.rabbitmq import RabbitMQ
 from tests.real.services.slurm import Slurm
 
 pytestmark = [pytest.mark.real, pytest.mark.nightly]
-
-SAME_T = 1e-6
-"""Largest difference of a conductance from that of the undisturbed campaign, G0: the same inputs give the same T."""
-
-JUNCTION = "nat = 4"
-"""In the input of pw.x for a junction; a lead has 27 atoms."""
 
 DISK_MB = 48
 
@@ -63,52 +66,12 @@ def database(
 @pytest.fixture(scope="module")
 def undisturbed(database: Profile, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, float]]:
     """Snapshots and conductances (G0) of a campaign that nothing happens to."""
-    campaign = Campaign(database, tmp_path_factory.mktemp("undisturbed"), "undisturbed")
-    try:
-        campaign.end(campaign.start())
-        found = campaign.found()
-        assert campaign.failures() == []
-    finally:
-        campaign.close()
-    assert [snapshot for snapshot, _, _ in found["made"]] == list(range(SNAPSHOTS))
-    return [(snapshot, conductance) for snapshot, conductance, _ in found["made"]]
+    return undisturbed_conductances(Campaign(database, tmp_path_factory.mktemp("undisturbed"), "undisturbed"))
 
 
 @pytest.fixture
-def campaign(
-    database: Profile, undisturbed: Any, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Callable[..., Campaign]]:
-    made: list[Campaign] = []
-
-    def make(label: str, **sections: Any) -> Campaign:
-        made.append(Campaign(database, tmp_path, label, **sections))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-def check_nothing_is_lost(campaign: Campaign, undisturbed: list[tuple[int, float]], *, attempts: int = 1) -> Any:
-    """Check that each conductance is there once and what it should be, and that `status` says so; return what ran."""
-    found = campaign.found()
-    made = [(snapshot, conductance) for snapshot, conductance, _ in found["made"]]
-    assert [snapshot for snapshot, _ in made] == list(range(SNAPSHOTS)), found
-    assert [conductance for _, conductance in made] == pytest.approx([t for _, t in undisturbed], abs=SAME_T)
-    chain = campaign.status()
-    assert (chain["state"], chain["attempts"]) == ("finished", attempts)
-    assert (chain["snapshots"]["done"], chain["snapshots"]["failed"], chain["snapshots"]["running"]) == (3, 0, 0)
-    told = [chain["transmissions"][name] for name in ("least", "largest")]
-    assert told == pytest.approx([min(t for _, t in undisturbed), max(t for _, t in undisturbed)], abs=SAME_T)
-    assert {state for _, _, state, _, _ in found["processes"]} <= {"finished", "killed", "excepted"}
-    # a folder of scratch belongs to one job
-    assert max(Counter(folder for _, folder in found["jobs"] if folder).values()) == 1
-    return found
-
-
-def junctions(found: Any) -> list[int | None]:
-    """Return how the jobs of junctions ended."""
-    return [status for _, process, _, status, _ in found["processes"] if process == "JunctionCalculation"]
+def campaign(database: Profile, undisturbed: Any, campaign_on: Callable[..., Campaign]) -> Callable[..., Campaign]:
+    return partial(campaign_on, database, computer=CLUSTER)
 
 
 def ended(rows: list[dict[str, Any]], process: str) -> list[tuple[str, int | None, int, int]]:
@@ -120,26 +83,22 @@ def ended(rows: list[dict[str, Any]], process: str) -> list[tuple[str, int | Non
 
 def test_a_killed_worker(campaign: Any, database: Profile, undisturbed: Any) -> None:
     one = campaign("worker")
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     for worker in database.workers():
         worker.kill()
     one.end(controller)
-    found = check_nothing_is_lost(one, undisturbed)
-    assert junctions(found) == [0] * SNAPSHOTS
+    check_each_ran_once(one, undisturbed)
     assert one.failures() == []
 
 
 def test_a_killed_controller(campaign: Any, undisturbed: Any) -> None:
     one = campaign("controller")
-    first = one.start()
-    one.program("pw.x", JUNCTION)
+    first = under_way(one)
     first.kill()
     first.wait()
     assert one.status()["state"] == "running"
     one.end(one.start())
-    found = check_nothing_is_lost(one, undisturbed)
-    assert junctions(found) == [0] * SNAPSHOTS
+    check_each_ran_once(one, undisturbed)
 
 
 def test_a_killed_pw_x(campaign: Any, undisturbed: Any) -> None:
@@ -166,8 +125,7 @@ def test_a_job_that_hangs_until_its_wall_time(campaign: Any, undisturbed: Any) -
 
 def test_a_job_that_somebody_cancels(campaign: Any, slurm: Slurm, undisturbed: Any) -> None:
     one = campaign("cancelled")
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     (job,) = slurm.jobs()
     slurm.cancel(job)
     one.end(controller)
@@ -178,8 +136,7 @@ def test_a_job_that_somebody_cancels(campaign: Any, slurm: Slurm, undisturbed: A
 
 def test_a_scheduler_that_cannot_be_reached_for_minutes(campaign: Any, slurm: Slurm, undisturbed: Any) -> None:
     one = campaign("unreachable")
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     slurm.stop_controller()
     try:
         away = one.wait_for(lambda: [note for note in one.status()["notes"] if "did not answer" in note], "a pause")
@@ -189,14 +146,12 @@ def test_a_scheduler_that_cannot_be_reached_for_minutes(campaign: Any, slurm: Sl
     finally:
         slurm.start_controller()
     one.end(controller)
-    found = check_nothing_is_lost(one, undisturbed)
-    assert junctions(found) == [0] * SNAPSHOTS
+    check_each_ran_once(one, undisturbed)
 
 
 def test_a_full_disk(campaign: Any, small_disk: Path, undisturbed: Any) -> None:
     one = campaign("full", computer=SMALL, scratch=small_disk)
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     filler = small_disk / "filler"
     try:
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
@@ -217,16 +172,14 @@ def test_a_lead_whose_scratch_somebody_removed(campaign: Any, database: Profile,
     for folder in lead_folders(database):
         shutil.rmtree(folder, ignore_errors=True)
     one.end(one.start())
-    found = check_nothing_is_lost(one, undisturbed)
-    assert junctions(found) == [0] * SNAPSHOTS
+    check_each_ran_once(one, undisturbed)
 
 
 def test_a_lead_whose_scratch_is_removed_while_it_is_needed(
     campaign: Any, database: Profile, undisturbed: Any
 ) -> None:
     one = campaign("removing")
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     for folder in lead_folders(database):
         shutil.rmtree(folder, ignore_errors=True)
     one.end(controller)
@@ -239,30 +192,25 @@ def test_a_lead_whose_scratch_is_removed_while_it_is_needed(
 
 def test_a_restart_of_the_database(campaign: Any, postgres: Postgres, undisturbed: Any) -> None:
     one = campaign("database")
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     postgres.restart(down_s=5.0)
     one.end(controller)
-    found = check_nothing_is_lost(one, undisturbed)
-    assert junctions(found) == [0] * SNAPSHOTS
+    check_each_ran_once(one, undisturbed)
     assert one.failures() == []
 
 
 def test_a_restart_of_the_broker(campaign: Any, rabbitmq: RabbitMQ, undisturbed: Any) -> None:
     one = campaign("broker")
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     rabbitmq.restart(down_s=5.0)
     one.end(controller)
-    found = check_nothing_is_lost(one, undisturbed)
-    assert junctions(found) == [0] * SNAPSHOTS
+    check_each_ran_once(one, undisturbed)
     assert one.failures() == []
 
 
 def test_a_machine_that_goes_down(campaign: Any, database: Profile, undisturbed: Any) -> None:
     one = campaign("machine")
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     # all of it at once: daemon, controller and what the job runs
     controller.kill()
     database.kill_daemon()
@@ -276,8 +224,7 @@ def test_a_machine_that_goes_down(campaign: Any, database: Profile, undisturbed:
 
 def test_a_campaign_that_somebody_pauses_and_resumes(campaign: Any, slurm: Slurm, undisturbed: Any) -> None:
     one = campaign("paused")
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     # 1: some have not answered yet, and the controller goes on asking
     one.ask("pause", one.label, allowed=(0, 1))
     # the job that runs comes to its end, and no other begins
@@ -288,8 +235,7 @@ def test_a_campaign_that_somebody_pauses_and_resumes(campaign: Any, slurm: Slurm
     assert slurm.jobs() == {}
     one.ask("resume", one.label)
     one.end(controller)
-    found = check_nothing_is_lost(one, undisturbed)
-    assert junctions(found) == [0] * SNAPSHOTS
+    check_each_ran_once(one, undisturbed)
 
 
 def test_a_campaign_that_somebody_kills_and_tries_again(campaign: Any, slurm: Slurm, undisturbed: Any) -> None:

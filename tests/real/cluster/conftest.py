@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.real.campaign.group_database import Campaign
 from tests.real.cluster.over_ssh import add_computers, make_cluster_database
 from tests.real.services.postgres import Postgres
 from tests.real.services.profile import Profile
 from tests.real.services.rabbitmq import RabbitMQ
 from tests.real.services.slurm import Slurm
 from tests.real.services.ssh import Ssh
-from tests.real.services.together import OVER_SSH
 
 
 @pytest.fixture(scope="session")
@@ -33,17 +30,3 @@ def ssh_profile(services_folder: Path, slurm: Slurm, ssh: Ssh) -> Profile:
     profile.create_embedded()
     add_computers(profile, ssh)
     return profile
-
-
-@pytest.fixture
-def campaign_on(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
-    """Make campaigns on a profile, by default over AiiDA's asynchronous SSH; their controllers end with the test."""
-    made: list[Campaign] = []
-
-    def make(profile: Profile, label: str, *, computer: str = OVER_SSH, **sections: Any) -> Campaign:
-        made.append(Campaign(profile, tmp_path, label, computer=computer, **sections))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.real.campaign.after_faults import (
+    check_each_ran_once,
+    check_nothing_is_lost,
+    junctions,
+    under_way,
+    undisturbed_conductances,
+)
 from tests.real.campaign.group_database import SNAPSHOTS, Campaign
-from tests.real.campaign.test_campaign_faults import JUNCTION, check_nothing_is_lost, junctions
 from tests.real.cluster.over_ssh import make_cluster_database
 from tests.real.services.postgres import Postgres
 from tests.real.services.profile import MPI, Profile
-from tests.real.services.program import await_that
+from tests.real.services.program import await_that, running
 from tests.real.services.rabbitmq import RabbitMQ
 from tests.real.services.slurm import Slurm
 from tests.real.services.ssh import Ssh
@@ -32,23 +39,15 @@ NODE_TIMEOUT_S = 10
 @pytest.fixture(scope="module")
 def slurm(services_folder: Path) -> Iterator[Slurm]:
     """Slurm with accounts, that soon takes a silent node as down."""
-    service = Slurm(services_folder / "faulty-slurm", accounting=True, node_timeout_s=NODE_TIMEOUT_S)
-    try:
-        service.start()
+    with running(Slurm(services_folder / "faulty-slurm", accounting=True, node_timeout_s=NODE_TIMEOUT_S)) as service:
         yield service
-    finally:
-        service.stop()
 
 
 @pytest.fixture(scope="module")
 def ssh(services_folder: Path, slurm: Slurm) -> Iterator[Ssh]:
     """The way to it."""
-    service = Ssh(services_folder / "faulty-ssh", {**slurm.environment, **MPI})
-    try:
-        service.start()
+    with running(Ssh(services_folder / "faulty-ssh", {**slurm.environment, **MPI})) as service:
         yield service
-    finally:
-        service.stop()
 
 
 @pytest.fixture(scope="module")
@@ -62,20 +61,13 @@ def database(
 @pytest.fixture(scope="module")
 def undisturbed(database: Profile, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, float]]:
     """Snapshots and conductances (G0) of a campaign that nothing happens to."""
-    campaign = Campaign(database, tmp_path_factory.mktemp("undisturbed"), "undisturbed", computer=OVER_SSH)
-    try:
-        campaign.end(campaign.start())
-        found = campaign.found()
-        assert campaign.failures() == []
-    finally:
-        campaign.close()
-    assert [snapshot for snapshot, _, _ in found["made"]] == list(range(SNAPSHOTS))
-    return [(snapshot, conductance) for snapshot, conductance, _ in found["made"]]
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return undisturbed_conductances(Campaign(database, folder, "undisturbed", computer=OVER_SSH))
 
 
 @pytest.fixture
 def campaign(database: Profile, undisturbed: Any, campaign_on: Callable[..., Campaign]) -> Callable[..., Campaign]:
-    return lambda label, **sections: campaign_on(database, label, **sections)
+    return partial(campaign_on, database)
 
 
 def pause_of(one: Campaign) -> str:
@@ -86,8 +78,7 @@ def pause_of(one: Campaign) -> str:
 
 def test_a_server_that_refuses_for_a_minute(campaign: Any, ssh: Ssh, undisturbed: Any) -> None:
     one = campaign("refused")
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     ssh.refuse()
     try:
         note = pause_of(one)
@@ -97,15 +88,13 @@ def test_a_server_that_refuses_for_a_minute(campaign: Any, ssh: Ssh, undisturbed
     finally:
         ssh.accept()
     one.end(controller)
-    found = check_nothing_is_lost(one, undisturbed)
-    assert junctions(found) == [0] * SNAPSHOTS
+    check_each_ran_once(one, undisturbed)
     assert one.failures() == []
 
 
 def test_a_scheduler_that_is_down_for_a_minute(campaign: Any, slurm: Slurm, undisturbed: Any) -> None:
     one = campaign("down")
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     slurm.stop_controller()
     try:
         assert pause_of(one).startswith("1 job waits for a computer that did not answer")
@@ -113,15 +102,13 @@ def test_a_scheduler_that_is_down_for_a_minute(campaign: Any, slurm: Slurm, undi
     finally:
         slurm.start_controller()
     one.end(controller)
-    found = check_nothing_is_lost(one, undisturbed)
-    assert junctions(found) == [0] * SNAPSHOTS
+    check_each_ran_once(one, undisturbed)
     assert one.failures() == []
 
 
 def test_a_node_whose_power_fails(campaign: Any, slurm: Slurm, undisturbed: Any) -> None:
     one = campaign("power")
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     (job,) = slurm.jobs()
     node = slurm.node_of(job)
     slurm.kill_node(node)
@@ -136,8 +123,7 @@ def test_a_node_whose_power_fails(campaign: Any, slurm: Slurm, undisturbed: Any)
 
 def test_a_node_that_is_taken_down(campaign: Any, slurm: Slurm, undisturbed: Any) -> None:
     one = campaign("drained")
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     (job,) = slurm.jobs()
     node = f"NodeName={slurm.node_of(job)}"
     slurm.client("scontrol", "update", node, "State=DOWN", "Reason=maintenance")
@@ -164,8 +150,7 @@ def check_node_failure(one: Campaign, undisturbed: Any) -> None:
 def test_a_job_that_is_requeued(campaign: Any, slurm: Slurm, undisturbed: Any) -> None:
     lines = {"scf": {"scheduler_lines": ["#SBATCH --requeue"]}}
     one = campaign("requeued", resources=lines)
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     (job,) = slurm.jobs()
     slurm.client("scontrol", "requeue", job)
     one.end(controller)
@@ -175,8 +160,7 @@ def test_a_job_that_is_requeued(campaign: Any, slurm: Slurm, undisturbed: Any) -
 
 def test_a_scheduler_that_says_nothing_of_a_job(campaign: Any, ssh: Ssh, slurm: Slurm, undisturbed: Any) -> None:
     one = campaign("silent")
-    controller = one.start()
-    one.program("pw.x", JUNCTION)
+    controller = under_way(one)
     silent = ssh.replace("squeue", "exit 0")
     try:
         time.sleep(10)
@@ -184,7 +168,6 @@ def test_a_scheduler_that_says_nothing_of_a_job(campaign: Any, ssh: Ssh, slurm: 
         silent.unlink()
     one.end(controller)
     # the job was not taken as ended, and nothing was done beside it
-    found = check_nothing_is_lost(one, undisturbed)
-    assert junctions(found) == [0] * SNAPSHOTS
+    check_each_ran_once(one, undisturbed)
     assert one.failures() == []
     assert slurm.jobs() == {}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.real.services.postgres import Postgres
 from tests.real.services.profile import MPI, Profile
-from tests.real.services.program import service_folder
+from tests.real.services.program import running, service_folder
 from tests.real.services.rabbitmq import RabbitMQ
 from tests.real.services.slurm import Slurm
 from tests.real.services.ssh import Ssh
@@ -25,45 +25,29 @@ def services_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres(services_folder: Path) -> Iterator[Postgres]:
     """PostgreSQL."""
-    service = Postgres(services_folder / "postgres")
-    try:
-        service.start()
+    with running(Postgres(services_folder / "postgres")) as service:
         yield service
-    finally:
-        service.stop()
 
 
 @pytest.fixture(scope="session")
 def rabbitmq(services_folder: Path) -> Iterator[RabbitMQ]:
     """RabbitMQ."""
-    service = RabbitMQ(services_folder / "rabbitmq")
-    try:
-        service.start()
+    with running(RabbitMQ(services_folder / "rabbitmq")) as service:
         yield service
-    finally:
-        service.stop()
 
 
 @pytest.fixture(scope="session")
 def slurm(services_folder: Path) -> Iterator[Slurm]:
     """Slurm."""
-    service = Slurm(services_folder / "slurm")
-    try:
-        service.start()
+    with running(Slurm(services_folder / "slurm")) as service:
         yield service
-    finally:
-        service.stop()
 
 
 @pytest.fixture(scope="session")
 def ssh(services_folder: Path, slurm: Slurm) -> Iterator[Ssh]:
     """SSH server, in whose sessions Slurm is found."""
-    service = Ssh(services_folder / "ssh", {**slurm.environment, **MPI})
-    try:
-        service.start()
+    with running(Ssh(services_folder / "ssh", {**slurm.environment, **MPI})) as service:
         yield service
-    finally:
-        service.stop()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 LOOPBACK = "127.0.0.1"
 STOP_TIMEOUT_S = 20.0
@@ -115,6 +116,29 @@ def service_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class Service(Protocol):
+    """What is started and stopped."""
+
+    def start(self) -> None:
+        """Start it."""
+
+    def stop(self) -> None:
+        """Stop it, also where it did not start."""
+
+
+Running = TypeVar("Running", bound=Service)
+
+
+@contextlib.contextmanager
+def running(service: Running) -> Iterator[Running]:
+    """Start a service, and stop it again."""
+    try:
+        service.start()
+        yield service
+    finally:
+        service.stop()
 
 
 class Program:

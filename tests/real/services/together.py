@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.real.services.postgres import Postgres
 from tests.real.services.profile import MPI, Profile
-from tests.real.services.program import where_is
+from tests.real.services.program import running, where_is
 from tests.real.services.rabbitmq import RabbitMQ
 from tests.real.services.slurm import Slurm
 from tests.real.services.ssh import Ssh
@@ -50,8 +50,7 @@ def all_services(folder: Path) -> Iterator[Services]:
     profile = Profile(folder / "aiida", {**slurm.environment, **ssh.environment})
     with contextlib.ExitStack() as stack:
         for service in (postgres, rabbitmq, slurm, ssh):
-            stack.callback(service.stop)
-            service.start()
+            stack.enter_context(running(service))
         stack.callback(profile.stop_daemon)
         profile.create(postgres, rabbitmq, DATABASE)
         profile.add_computer(CLUSTER, "core.slurm")
