@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from scipy import constants
 
+from aiida_rewire.errors import InvalidInput
 from aiida_rewire.trace.histogram import histogram_of_chains, linear_bins
 from aiida_rewire.trace.measured import MeasuredTrace, read_measured
 from aiida_rewire.trace.peaks import Peak, peaks_of
+from aiida_rewire.trace.series_peaks import cycles_with_points, fit_to_peaks
 from aiida_rewire.trace.series_resistance import fit_series_resistance, without_series_resistance
 
 G0 = constants.physical_constants["conductance quantum"][0]
@@ -52,3 +54,42 @@ def test_the_resistance_is_found_and_puts_the_peaks_at_the_quanta(trace: Measure
     for peak, quanta in zip(peaks(trace, fit.ohm), (1, 2, 3, 4), strict=True):
         assert abs(peak.position_g0 - quanta) < 3 * peak.position_error_g0
         assert peak.position_error_g0 < 0.005 * quanta
+
+
+def cycles_of(trace: MeasuredTrace) -> list[np.ndarray]:
+    return [trace.conductance_g0[chosen] for _, _, chosen in trace.cycles()]
+
+
+def test_cycles_alone_give_the_resistance_with_its_error(trace: MeasuredTrace) -> None:
+    found = fit_to_peaks(cycles_of(trace))
+    assert found.multiples == (1, 2, 3, 4)
+    assert found.cycles == CYCLES
+    assert abs(found.resistance.ohm - RESISTANCE_OHM) < 3 * found.resistance.error_ohm
+    assert found.resistance.error_ohm < 20
+    assert found.resistance == fit_to_peaks(cycles_of(trace), multiples=[1, 2, 3, 4]).resistance
+
+
+def test_other_multiples_are_another_resistance(trace: MeasuredTrace) -> None:
+    # the first peak alone moves by 1/2 - 1/1 quanta of resistance
+    shifted = fit_to_peaks(cycles_of(trace), multiples=[2, 4, 6, 8])
+    assert shifted.resistance.ohm > 1500
+    with pytest.raises(InvalidInput, match="4, one for each peak; peaks: 0"):
+        fit_to_peaks(cycles_of(trace), multiples=[1, 2])
+    with pytest.raises(InvalidInput, match="different for different peaks"):
+        fit_to_peaks(cycles_of(trace), multiples=[1, 2, 2, 3])
+
+
+def test_one_cycle_gives_no_error_and_so_no_resistance(trace: MeasuredTrace) -> None:
+    one = cycles_of(trace)[0]
+    with pytest.raises(InvalidInput, match="cycles = 1: must be at least 2"):
+        fit_to_peaks([one])
+    assert len(cycles_with_points([one, np.full(5, np.nan), one])) == 2
+
+
+def test_peaks_that_are_not_lowered_show_no_resistance() -> None:
+    rng = np.random.default_rng(1)
+    cycles = [np.concatenate([rng.normal(n * 1.04, 0.08, 400) for n in (1, 2, 3)]) for _ in range(20)]
+    with pytest.raises(InvalidInput, match=r"resistance_ohm|multiples"):
+        fit_to_peaks(cycles)
+    with pytest.raises(InvalidInput, match="peaks = none"):
+        fit_to_peaks([rng.normal(0.2, 0.05, 400) for _ in range(20)])

@@ -21,6 +21,9 @@ ARRAYS = ("conductance_g0", "cycle", "device")
 SERIES_RESISTANCE = "series_resistance_ohm"
 """Attribute: what was taken off, ohm; there only where something was."""
 
+SERIES_RESISTANCE_ERROR = "series_resistance_error_ohm"
+"""Attribute: its standard error, ohm; there only where it was fitted."""
+
 RESULTS = ("devices", "not_read", "n_points", "n_undefined", "n_cycles", "n_lines_left_out")
 
 
@@ -31,7 +34,8 @@ class MeasuredTraceData(orm.ArrayData):
     ``devices``), and where they were measured ``voltage_v`` (V), ``current_a`` (A), ``time_s`` (s). Attributes:
     ``devices``, ``n_points``, ``n_undefined``, ``n_cycles`` (of all devices), ``n_lines_left_out``, ``not_read``
     (titles of columns), ``filename`` and ``sha256`` of the file, which is in the repository of the node as
-    ``measured.csv``; ``series_resistance_ohm`` of a node from which one was taken off, which has no file.
+    ``measured.csv``; ``series_resistance_ohm`` of a node from which one was taken off, which has no file, and
+    ``series_resistance_error_ohm`` if it was fitted.
     """
 
     @classmethod
@@ -40,6 +44,7 @@ class MeasuredTraceData(orm.ArrayData):
         path: Path,
         *,
         device: str | None = None,
+        cycle: int = 0,
         smallest_voltage_v: float = SMALLEST_VOLTAGE_V,
         skip_bad_lines: bool = False,
     ) -> MeasuredTraceData:
@@ -47,7 +52,7 @@ class MeasuredTraceData(orm.ArrayData):
 
         Parameters
         ----------
-        path, device, smallest_voltage_v, skip_bad_lines
+        path, device, cycle, smallest_voltage_v, skip_bad_lines
             See `aiida_rewire.trace.measured.read_measured`.
 
         Raises
@@ -56,7 +61,11 @@ class MeasuredTraceData(orm.ArrayData):
             If the file cannot be read.
         """
         trace = read_measured(
-            path, device=device, smallest_voltage_v=smallest_voltage_v, skip_bad_lines=skip_bad_lines
+            path,
+            device=device,
+            cycle=cycle,
+            smallest_voltage_v=smallest_voltage_v,
+            skip_bad_lines=skip_bad_lines,
         )
         node = cls.from_trace(trace)
         with path.open("rb") as handle:

@@ -30,7 +30,7 @@ class MeasuredTrace:
     voltage_v, current_a, time_s
         V, A, s, shape (n,); None where the file has no such column.
     cycle
-        Number of the cycle, shape (n,); 0 for all if there is no such column.
+        Number of the cycle, shape (n,); the same for all, 0 by default, if there is no such column.
     device
         Index of the device in ``devices``, shape (n,).
     devices
@@ -70,6 +70,7 @@ def read_measured(
     path: Path,
     *,
     device: str | None = None,
+    cycle: int = 0,
     smallest_voltage_v: float = SMALLEST_VOLTAGE_V,
     skip_bad_lines: bool = False,
 ) -> MeasuredTrace:
@@ -85,6 +86,8 @@ def read_measured(
         The file.
     device
         Name of the device, if the file has no column of them; by default the name of the file.
+    cycle
+        Number of the cycle, if the file has no column of them.
     smallest_voltage_v
         Conductance is current over voltage where there is no column of it; below this voltage it is undefined (NaN),
         V.
@@ -116,7 +119,7 @@ def read_measured(
         raise InvalidInput("lines", f"none of {path.name} holds a point", "at least one", "check the file")
     read = {column.title for column in columns.values()}
     not_read = tuple(title for title in head.titles if title.strip() and title.strip() not in read)
-    return _trace(table, columns, device or path.stem, smallest_voltage_v, not_read)
+    return _trace(table, columns, device or path.stem, cycle, smallest_voltage_v, not_read)
 
 
 def joined(traces: Sequence[MeasuredTrace]) -> MeasuredTrace:
@@ -166,7 +169,12 @@ def joined(traces: Sequence[MeasuredTrace]) -> MeasuredTrace:
 
 
 def _trace(
-    table: Table, columns: dict[str, Column], device: str, smallest_voltage_v: float, not_read: tuple[str, ...]
+    table: Table,
+    columns: dict[str, Column],
+    device: str,
+    cycle: int,
+    smallest_voltage_v: float,
+    not_read: tuple[str, ...],
 ) -> MeasuredTrace:
     values = {
         quantity: table.numbers[quantity] * column.factor
@@ -181,13 +189,13 @@ def _trace(
         large = np.abs(voltage) >= smallest_voltage_v
         conductance[large] = current[large] / voltage[large] / CONDUCTANCE_QUANTUM
     names = table.devices if table.devices is not None else np.zeros(table.points, dtype=np.int64)
-    cycle = table.numbers["cycle"].astype(np.int64) if "cycle" in columns else np.zeros(table.points, dtype=np.int64)
+    given = table.numbers["cycle"] if "cycle" in columns else np.full(table.points, cycle)
     return MeasuredTrace(
         conductance_g0=conductance,
         voltage_v=values.get("voltage"),
         current_a=values.get("current"),
         time_s=values.get("time"),
-        cycle=cycle,
+        cycle=given.astype(np.int64),
         device=names,
         devices=table.device_names or (device,),
         undefined=int(np.count_nonzero(np.isnan(conductance))),
