@@ -24,7 +24,7 @@ def invoke(command: click.Command, *arguments: object, status: int = 0, text: st
         result = CliRunner().invoke(command, list(map(str, arguments)), input=text)
     finally:
         # a command of verdi's sends the warnings of all that follows it in this process to standard output
-        if log.CLI_ACTIVE != for_terminals:
+        if for_terminals is not log.CLI_ACTIVE:
             log.CLI_ACTIVE = for_terminals
             log.configure_logging(with_orm=True)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
