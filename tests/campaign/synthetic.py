@@ -150,12 +150,12 @@ def finished(writer: Writer, name: str) -> Expected:
 STORIES: tuple[Story, ...] = (waiting, equilibrating, producing, lost_atoms, killed, orphaned, missing, retried)
 
 
-def make_campaign(label: str, *, chains: int = 46, snapshots: int = 250) -> Made:
+def make_campaign(label: str, *, chains: int = 46, snapshots: int = 250, kind: type[Writer] = Writer) -> Made:
     """Write a campaign into the loaded profile: a chain of each story, and the others finished."""
     spec = synthetic_spec(label, chains, snapshots)
     group, _ = record_campaign(spec, f"label: {label}\n")
     made = Made(label)
-    writer = Writer(made, snapshots)
+    writer = kind(made, snapshots)
     for number in range(chains):
         # those that wait are the last of the file
         story = ((finished,) * (chains - len(STORIES)) + STORIES[::-1])[number]
@@ -166,9 +166,9 @@ def make_campaign(label: str, *, chains: int = 46, snapshots: int = 250) -> Made
 
 
 @contextmanager
-def synthetic_campaign(*, chains: int = 10, snapshots: int = 20) -> Iterator[Made]:
+def synthetic_campaign(*, chains: int = 10, snapshots: int = 20, kind: type[Writer] = Writer) -> Iterator[Made]:
     """A campaign that is gone afterwards: what of it seems to live would puzzle other tests."""
-    made = make_campaign(f"synthetic-{uuid.uuid4().hex[:8]}", chains=chains, snapshots=snapshots)
+    made = make_campaign(f"synthetic-{uuid.uuid4().hex[:8]}", chains=chains, snapshots=snapshots, kind=kind)
     try:
         yield made
     finally:

@@ -316,17 +316,29 @@ class Writer:
         extract = self.process(FUNCTION, "extract_snapshots", "finished", 0)
         self.tables.link(attempt, extract, "call_calc", "extract_snapshots")
         attributes = {"array|steps": [self.count], "array|time_ps": [self.count], "symbols": ["Ag"] * 182}
-        trajectory = self.output(extract, "data.core.array.trajectory.TrajectoryData.", attributes, "result")
+        kind, files = "data.core.array.trajectory.TrajectoryData.", self.files_of_snapshots()
+        trajectory = self.output(extract, kind, attributes, "result", files=files)
         self.tables.link(attempt, trajectory, "return", "snapshots")
+
+    def structure_of(self, index: int) -> dict[str, Any]:
+        """Attributes of the structure of a snapshot's junction."""
+        cell = [[8.8, 0.0, 0.0], [4.4, 7.6, 0.0], [0.0, 0.0, 25.9]]
+        sites = [{"kind_name": "Ag", "position": [0.1 * site, 0.2 * site, 0.3 * site]} for site in range(48)]
+        return {"cell": cell, "sites": sites}
+
+    def result_of(self, index: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """What else the conductance of a snapshot has for attributes, and its files."""
+        return {}, None
+
+    def files_of_snapshots(self) -> dict[str, Any] | None:
+        """The files of all snapshots of a chain."""
+        return None
 
     def junction(self, lane: int, name: str, index: int, state: str, status: int | None, message: str = "") -> int:
         """Add the job of a snapshot with its inputs and, if it ended, its outputs."""
         tables, label = self.tables, f"snapshot_{index:04d}"
-        cell = [[8.8, 0.0, 0.0], [4.4, 7.6, 0.0], [0.0, 0.0, 25.9]]
-        sites = [{"kind_name": "Ag", "position": [0.1 * site, 0.2 * site, 0.3 * site]} for site in range(48)]
-        structure = {"cell": cell, "sites": sites}
         inputs = {
-            "structure": tables.node("data.core.structure.StructureData.", structure, self.clock),
+            "structure": tables.node("data.core.structure.StructureData.", self.structure_of(index), self.clock),
             "assembly": tables.node(DICT, {"fingerprint": "fcc111", "snapshot_atoms": [1, 2, 3]}, self.clock),
             "index": tables.node("data.core.int.Int.", {"value": index}, self.clock),
         }
@@ -359,7 +371,9 @@ class Writer:
             **{"potential_mismatch_ev": 0.1, "unitarity_max": 0.0, "n_energies": 1},
             **{"conductance_g0": value, "transmission_fermi": value, **more},
         }
-        pk = self.output(source, "data.rewire.conductance.ConductanceData.", attributes, "conductance")
+        own, files = self.result_of(index)
+        kind = "data.rewire.conductance.ConductanceData."
+        pk = self.output(source, kind, {**attributes, **own}, "conductance", files=files)
         self.members.append(pk)
         return pk
 

@@ -1,0 +1,1 @@
+"""One page about a campaign, complete in itself: from the database to HTML."""
