@@ -162,7 +162,7 @@ def serve_campaign(label: str, port: int, interval_s: float, directory: Path | N
             say(f"{server.url} shows {label}; Ctrl-C stops")
             try:
                 # the database is asked from this thread alone
-                keep_up(server, lambda: latest_page(group.pk, interval_s), interval_s, stop)
+                keep_up(server, lambda: latest_page(label, interval_s), interval_s, stop)
             finally:
                 server.shutdown()
                 thread.join()
@@ -180,15 +180,14 @@ def page_of(group: orm.Group, interval_s: float) -> Served:
     return Served(render(report, Refresh(version, interval_s)).encode(), version, policy_of(served=True))
 
 
-def latest_page(pk: int, interval_s: float) -> Served | None:
-    """Return the page of a campaign, by the PK of its group; None while the database is away."""
-    from aiida import orm
-
+def latest_page(label: str, interval_s: float) -> Served | None:
+    """Return the page of a campaign as it is now; None while the database is away."""
     from aiida_rewire.campaign.outages import begin_anew, passing_errors, reset_connections, what_is_away
+    from aiida_rewire.campaign.record import find_campaign
 
     try:
         begin_anew()
-        return page_of(orm.load_group(pk), interval_s)
+        return page_of(find_campaign(label), interval_s)
     except passing_errors() as error:
         say_aside(f"{what_is_away(error)}: waiting")
         reset_connections()
