@@ -34,12 +34,35 @@ class Selection:
         Exactly this voltage, V.
     transmission
         Lowest and highest T per spin at E_F, both included.
+    stage
+        Of the growth: gap, islands, contact or growth.
+    protocol
+        Of the chain.
+    bonds
+        That have to be cut to part the tips.
     """
 
     campaign: str | None = None
     chain: str | None = None
     voltage_v: float | None = None
     transmission: tuple[float, float] | None = None
+    stage: str | None = None
+    protocol: str | None = None
+    bonds: int | None = None
+
+    def __str__(self) -> str:
+        said = [
+            f"{name} = {value!r}"
+            for name in ("campaign", "chain", "stage", "protocol")
+            if (value := getattr(self, name)) is not None
+        ]
+        if self.voltage_v is not None:
+            said.append(f"voltage = {self.voltage_v:g} V")
+        if self.transmission is not None:
+            said.append(f"T from {self.transmission[0]:g} to {self.transmission[1]:g}")
+        if self.bonds is not None:
+            said.append(f"bonds = {self.bonds}")
+        return ", ".join(said) or "all conductances"
 
 
 @dataclass(frozen=True)
@@ -213,9 +236,14 @@ def conditions(selection: Selection, words: Words) -> tuple[str, dict[str, Any]]
         if text is not None:
             parts += [f"{words.key(name)} = :{name}_key", f"{words.text(name)} = :{name}"]
             values |= {f"{name}_key": text[:KEY_LENGTH] if words.is_postgresql else text, name: text}
-    if selection.voltage_v is not None:
-        values["voltage"] = written(selection.voltage_v)
-        parts += [words.is_number("voltage_v"), f"{words.value('voltage_v')} = {words.given('voltage')}"]
+    for name, text in (("stage", selection.stage), ("protocol", selection.protocol)):
+        if text is not None:
+            parts.append(f"{words.text(name)} = :{name}")
+            values[name] = text
+    for name, wanted in (("voltage_v", selection.voltage_v), ("min_cut", selection.bonds)):
+        if wanted is not None:
+            values[name] = written(wanted)
+            parts += [words.is_number(name), f"{words.value(name)} = {words.given(name)}"]
     if selection.transmission is not None:
         low, high = selection.transmission
         values |= {"low": written(low), "high": written(high)}

@@ -12,7 +12,7 @@ from aiida_rewire.trace.table import Row
 
 
 @dataclass(frozen=True)
-class Selection:
+class Criteria:
     """Plain criteria, all of which a point must meet; what is None does not matter.
 
     Attributes
@@ -64,14 +64,14 @@ class Selection:
         return ", ".join(said) or "everything"
 
 
-def select(rows: Sequence[Row], selection: Selection) -> list[Row]:
-    """Return the points that meet a selection, in their order.
+def select(rows: Sequence[Row], criteria: Criteria) -> list[Row]:
+    """Return the points that meet criteria, in their order.
 
     Parameters
     ----------
     rows
         Of one trace or several.
-    selection
+    criteria
         The criteria.
 
     Raises
@@ -79,9 +79,9 @@ def select(rows: Sequence[Row], selection: Selection) -> list[Row]:
     InvalidInput
         If no point does, with what there is.
     """
-    chosen = [row for row in rows if selection.holds(row)]
+    chosen = [row for row in rows if criteria.holds(row)]
     if not chosen:
-        raise InvalidInput("selection", selection, "met by at least one point", f"there is: {what_there_is(rows)}")
+        raise InvalidInput("criteria", criteria, "met by at least one point", f"there is: {what_there_is(rows)}")
     return chosen
 
 
