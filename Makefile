@@ -48,8 +48,8 @@ codes:
 	  exit 1; \
 	fi
 
-# Real services for tests, on ports and in folders of their own: PostgreSQL, RabbitMQ, Slurm, SSH. What an installation
-# would start is kept from starting by policy-rc.d, which is taken away again.
+# Real services for tests, on ports and in folders of their own: PostgreSQL, RabbitMQ, Slurm, SSH; and a browser. What an
+# installation would start is kept from starting by policy-rc.d, which is taken away again.
 services:
 	@wanted=""; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted="$$wanted postgresql"; \
@@ -58,6 +58,7 @@ services:
 	[ -x /usr/sbin/munged ] || wanted="$$wanted munge"; \
 	[ -x /usr/sbin/sshd ] || wanted="$$wanted openssh-server"; \
 	command -v ssh >/dev/null 2>&1 || wanted="$$wanted openssh-client"; \
+	[ -x /usr/bin/chromium ] || wanted="$$wanted chromium"; \
 	[ -z "$(ACCOUNTING)" ] || [ -x /usr/sbin/slurmdbd ] || wanted="$$wanted slurmdbd mariadb-server"; \
 	[ -z "$$wanted" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \

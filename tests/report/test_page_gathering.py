@@ -18,6 +18,7 @@ from sqlalchemy import event
 from aiida_rewire.campaign.record import find_campaign, record_campaign
 from aiida_rewire.data.conductance import ConductanceData
 from aiida_rewire.database.tables import Tables
+from aiida_rewire.report.page.facts import energies_text, voltage_text
 from aiida_rewire.report.page.gathering import gather, thinned
 from aiida_rewire.report.page.model import ChainOnPage, Report
 from aiida_rewire.report.page.points import Computed, Point
@@ -130,6 +131,9 @@ def test_the_rest_of_the_page_is_what_other_commands_say(report: Report, made: M
     assert sum(row.number for row in report.stages) == sum(one.snapshots["done"] for one in made.chains.values())
     assert report.counts is not None
     assert report.cost.reused == sum(one.snapshots["reused"] for one in made.chains.values())
+    facts = dict(report.facts)
+    assert (facts["protocol"], facts["voltages"], facts["snapshots"]) == ("demo", "8 V", "every 0.2 ps")
+    assert facts["dynamics"] == "800 K, steps of 1 fs, 1 ps at 0 V, 4.6 ps under the voltage"
     assert report.source == f"label: {made.label}\n"
     assert report.versions["aiida-core"]
     assert report.citations[1].doi == "10.1039/d3nh00476g"
@@ -270,6 +274,25 @@ def test_codes_and_force_fields_of_chains_are_named(aiida_profile: Any, aiida_lo
     assert [(one.kind, one.name, one.uuid) for one in gather(group).ingredients] == [
         ("code", code.full_label, code.uuid)
     ]
+
+
+@pytest.mark.parametrize(
+    ("energies", "said"),
+    [
+        ([0.0], "0 eV"),
+        ({"start": -1.0, "stop": 1.0, "step": 0.5}, "from -1 to 1 eV in steps of 0.5 eV"),
+        (
+            [0.1 * number for number in range(20)],
+            "0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, ... (20 in all) eV",
+        ),
+    ],
+)
+def test_energies_are_said_as_they_were_given(energies: Any, said: str) -> None:
+    assert energies_text(energies) == said
+
+
+def test_voltages_that_change_are_said_as_points() -> None:
+    assert voltage_text([[0.0, 0.0], [50.0, 8.0]]) == "ramp 0 V at 0 ps, 8 V at 50 ps"
 
 
 def test_a_chain_by_hand_is_shown_as_what_it_is(aiida_profile: Any) -> None:

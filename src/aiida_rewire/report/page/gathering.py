@@ -22,6 +22,7 @@ from aiida_rewire.campaign.triage import failure_rows
 from aiida_rewire.database.tables import Tables
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.report.page.citing import citations
+from aiida_rewire.report.page.facts import facts_of
 from aiida_rewire.report.page.ingredients import ingredients_of
 from aiida_rewire.report.page.model import ChainOnPage, Report
 from aiida_rewire.report.page.points import (
@@ -69,9 +70,10 @@ def gather(group: orm.Group, *, process_type: str = PROCESS_TYPE) -> Report:
     runners = runners_of(group.uuid, extras.get("controller"))
     tables = Tables.of(group)
     census = take_census(group, process_type=process_type)
+    planned = chains_of(spec)
     progress = campaign_progress(
         group.label,
-        chains_of(spec),
+        planned,
         census,
         extras,
         automatic=spec.retries.attempts - 1,
@@ -89,6 +91,7 @@ def gather(group: orm.Group, *, process_type: str = PROCESS_TYPE) -> Report:
         made_by=version("aiida-rewire"),
         profile="" if profile is None else profile.name,
         submitted_at=str(extras.get("submitted_at", "")),
+        facts=facts_of(spec, planned),
         source=str(extras.get("source", "")),
         digest=str(extras.get("digest", "")),
         amendments=tuple(extras.get("amendments", ())),

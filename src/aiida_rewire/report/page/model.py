@@ -173,6 +173,8 @@ class Report:
         AiiDA profile that it was gathered from.
     submitted_at
         When the campaign was recorded (ISO 8601).
+    facts
+        Names and values of what it is, in a few lines.
     source, digest
         Text of its file, and the SHA-256 of what that means.
     amendments
@@ -206,6 +208,7 @@ class Report:
     made_by: str
     profile: str
     submitted_at: str
+    facts: tuple[tuple[str, str], ...]
     source: str
     digest: str
     amendments: tuple[Mapping[str, Any], ...]

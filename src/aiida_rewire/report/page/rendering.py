@@ -28,6 +28,7 @@ from aiida_rewire.campaign.jobs import RUNNING
 from aiida_rewire.campaign.triage import INCOMPLETE, FailureRow
 from aiida_rewire.junction.contact import BOND_LENGTH, Stage
 from aiida_rewire.report.page.atoms import Junctions
+from aiida_rewire.report.page.facts import voltage_text
 from aiida_rewire.report.page.model import ChainOnPage, Point, Report, Spectra
 from aiida_rewire.transport.landauer import CONDUCTANCE_QUANTUM
 
@@ -237,13 +238,6 @@ def stages_in(chains: Iterable[ChainOnPage]) -> list[str]:
     """Return the stages of the growth, and whatever else snapshots say."""
     others = {point.stage for chain in chains for point in chain.points if point.stage}
     return [*map(str, Stage), *sorted(others - set(map(str, Stage)))]
-
-
-def voltage_text(voltage: Any) -> str:
-    """Say a voltage, or points of one that changes."""
-    if isinstance(voltage, (int, float)):
-        return f"{voltage:g} V"
-    return ", ".join(f"{volts:g} V at {time:g} ps" for time, volts in voltage)
 
 
 def states_of(chains: Iterable[ChainProgress]) -> str:
