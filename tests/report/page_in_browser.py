@@ -199,6 +199,20 @@ def test_another_chain_is_chosen_from_the_list_and_from_the_table(
         expect(page.locator("#snapshot")).to_be_focused()
 
 
+def test_a_chain_that_has_not_begun_can_be_looked_at(browser: Browser, write: Write, report: Report) -> None:
+    waiting = made_report(computed=False).chains[1]
+    with opened(browser, write(replace(report, chains=(report.chains[0], replace(waiting, points=()))))) as page:
+        page.locator("#chain").select_option("8V-s2")
+        expect(page.locator("#summary")).to_have_text("8V-s2: no snapshot yet")
+        expect(page.locator("#snapshot")).to_be_disabled()
+        page.locator("#trace").click()
+        page.locator("#log").check()
+        page.locator("#atoms").press("ArrowLeft")
+        assert painted(page) == 0
+        page.locator("#chain").select_option("8V-s1")
+        expect(page.locator("#summary")).to_contain_text("8V-s1, 0 ps")
+
+
 def test_scales_and_other_chains_are_switched(browser: Browser, write: Write, report: Report) -> None:
     with opened(browser, write(report)) as page:
         linear = page.locator("#trace .curve").first.get_attribute("d")

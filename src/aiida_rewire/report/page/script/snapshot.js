@@ -9,7 +9,7 @@ function describe() {
   slider.max = Math.max(chain.g.length - 1, 0);
   slider.disabled = chain.g.length < 2;
   slider.value = place;
-  slider.setAttribute("aria-valuetext", `${when}, ${value}`);
+  slider.setAttribute("aria-valuetext", chain.g.length ? `${when}, ${value}` : "none");
   const list = byId("point");
   list.replaceChildren();
   if (!chain.g.length) return;
