@@ -243,7 +243,7 @@ def test_what_is_looked_at_stands_in_the_address(browser: Browser, write: Write,
 
 def test_a_snapshot_at_one_energy_says_so(browser: Browser, write: Write, report: Report) -> None:
     with opened(browser, write(replace(report, spectra=Spectra()))) as page:
-        expect(page.locator("#spectrum-caption")).to_have_text("T at E_F is all that this page has of this snapshot.")
+        expect(page.locator("#spectrum-caption")).to_have_text("T at the Fermi level is all that this page has of this snapshot.")
         expect(page.locator("#spectrum .ring")).to_have_count(1)
 
 

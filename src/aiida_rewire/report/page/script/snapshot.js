@@ -55,7 +55,7 @@ function drawSpectrum() {
   const x = scale(low, high, left, right);
   const most = Math.max(1.05, ...transmission) * 1.08;
   const y = scale(0, most, bottom, top);
-  axisBelow(plot, x, ticks(low, high, Math.min(7, box.width / 70)), left, right, bottom, "E − E_F (eV)");
+  axisBelow(plot, x, ticks(low, high, Math.min(7, box.width / 70)), left, right, bottom, "energy from the Fermi level (eV)");
   axisBeside(plot, y, ticks(0, most, 5), left, "T per spin", "left");
   draw(plot, "path", { class: "axis", d: `M${left} ${top}V${bottom}` });
   if (low <= 0 && high >= 0) draw(plot, "path", { class: "grid", d: `M${x(0)} ${top}V${bottom}` });
@@ -63,8 +63,8 @@ function drawSpectrum() {
   if (known(g)) draw(plot, "circle", { class: "ring", cx: x(0), cy: y(g), r: 5 });
   caption.textContent =
     energies.length > 1
-      ? `${energies.length} energies from ${label(low)} to ${label(high)} eV; the ring is at E_F`
-      : "T at E_F is all that this page has of this snapshot.";
+      ? `${energies.length} energies from ${label(low)} to ${label(high)} eV; the ring is at the Fermi level`
+      : "T at the Fermi level is all that this page has of this snapshot.";
 }
 
 function drawHistogram() {
