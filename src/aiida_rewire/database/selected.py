@@ -32,6 +32,7 @@ NUMBERS = {
     "snapshot": "snapshot",
     "seed": "seed",
     "bonds": "min_cut",
+    "gap_left_a": "gap_left_a",
     "transmission": "transmission_fermi",
     "unitarity": "unitarity_max",
 }
@@ -61,6 +62,8 @@ class Selected:
     step, snapshot, seed, bonds
         Whole numbers, shape (n,): of the MD, among the snapshots of the chain, of the velocities, at the narrowest
         place.
+    gap_left_a
+        Between the tips, Å, shape (n,); 0 once they touch.
     transmission
         T per spin at E_F, that is G/G0, shape (n,).
     unitarity
@@ -80,6 +83,7 @@ class Selected:
     snapshot: NDArray[np.float64]
     seed: NDArray[np.float64]
     bonds: NDArray[np.float64]
+    gap_left_a: NDArray[np.float64]
     transmission: NDArray[np.float64]
     unitarity: NDArray[np.float64]
 
@@ -167,6 +171,19 @@ def selected(selection: Selection) -> Selected:
         uuid=tuple(dashed(str(row[1])) for row in ordered),
         **columns_of,
     )
+
+
+def joined(parts: Sequence[Selected]) -> Selected:
+    """Return the rows of several selections, one after the other."""
+    columns: dict[str, Any] = {}
+    for one in fields(Selected):
+        these = [getattr(part, one.name) for part in parts]
+        columns[one.name] = (
+            np.concatenate(these)
+            if isinstance(these[0], np.ndarray)
+            else tuple(text for part in these for text in part)
+        )
+    return Selected(**columns)
 
 
 def dashed(uuid: str) -> str:
