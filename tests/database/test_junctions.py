@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from aiida import orm
-from made_junctions import conductance, in_one_job, in_separate_jobs, structure, taken_over
+from junction_provenance import conductance, in_one_job, in_separate_jobs, structure, taken_over
 
 from aiida_rewire.database import junctions
 from aiida_rewire.database.junctions import Junction, junctions_of

@@ -17,6 +17,7 @@ COMMANDS = {
     "md": "aiida_rewire.cli.md:md_group",
     "report": "aiida_rewire.cli.report:report_command",
     "setup": "aiida_rewire.cli.setup.group_of_commands:setup_group",
+    "structures": "aiida_rewire.cli.structures.group:structures_group",
     "trace": "aiida_rewire.cli.results.tracing:trace_command",
     "validate": "aiida_rewire.cli.validate:validate_command",
 }

@@ -256,12 +256,17 @@ def near_names(name: str, known: Sequence[str]) -> str:
     """Return the known names that are nearest to one, or the first of all, in words."""
     near = difflib.get_close_matches(name, known, NEAREST, 0.5) or list(known[:NEAREST])
     more = f" ({len(known)} in all)" if len(known) > len(near) else ""
-    return ", ".join(map(shortened, near)) + more
+    return ", ".join(map(in_a_line, near)) + more
 
 
 def shortened(text: str) -> str:
     """Return a text that fits a line."""
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def in_a_line(text: str) -> str:
+    """Return a text that fits a line, whatever it holds."""
+    return shortened(text) if text.isprintable() else repr(shortened(text))
 
 
 def what_there_is(found: Selected) -> str:
@@ -290,7 +295,7 @@ def what_there_is(found: Selected) -> str:
 def counted(texts: Sequence[str]) -> str:
     """Say how often each text stands in a list, the first few of them."""
     counts = Counter(texts)
-    said = [f"{shortened(text) if text else 'none named'} ({count})" for text, count in counts.items()]
+    said = [f"{in_a_line(text) if text else 'none named'} ({count})" for text, count in counts.items()]
     more = [f"{len(said) - MOST_LISTED} more"] if len(said) > MOST_LISTED else []
     return ", ".join([*said[:MOST_LISTED], *more])
 

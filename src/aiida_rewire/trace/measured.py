@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,26 @@ class MeasuredTrace:
     undefined: int
     left_out: int = 0
     not_read: tuple[str, ...] = ()
+
+    def where(self, mask: NDArray[np.bool_]) -> MeasuredTrace:
+        """Return some of the points.
+
+        Parameters
+        ----------
+        mask
+            True for those, shape (n,).
+        """
+        conductance = self.conductance_g0[mask]
+        return replace(
+            self,
+            conductance_g0=conductance,
+            voltage_v=None if self.voltage_v is None else self.voltage_v[mask],
+            current_a=None if self.current_a is None else self.current_a[mask],
+            time_s=None if self.time_s is None else self.time_s[mask],
+            cycle=self.cycle[mask],
+            device=self.device[mask],
+            undefined=int(np.count_nonzero(np.isnan(conductance))),
+        )
 
     def cycles(self) -> list[tuple[str, int, NDArray[np.intp]]]:
         """Return device, number and points of each cycle: what is independent of each other, as chains are."""

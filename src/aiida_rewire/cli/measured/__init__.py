@@ -1,0 +1,1 @@
+"""`aiida-rewire measured`: measured points in the database, and their pictures."""

@@ -1,0 +1,1 @@
+"""`aiida-rewire structures`: junctions by their conductance, seen and handed on."""
