@@ -15,6 +15,7 @@ COMMANDS = {
     "doctor": "aiida_rewire.cli.doctor:doctor_command",
     "harden": "aiida_rewire.cli.harden:harden_command",
     "md": "aiida_rewire.cli.md:md_group",
+    "measured": "aiida_rewire.cli.measured.group:measured_group",
     "report": "aiida_rewire.cli.report:report_command",
     "setup": "aiida_rewire.cli.setup.group_of_commands:setup_group",
     "structures": "aiida_rewire.cli.structures.group:structures_group",
