@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from aiida_rewire.errors import InvalidInput
@@ -174,7 +175,7 @@ def draw_histograms(
     densities, colours = [density], [MEASURED_COLOUR]
     if computed is not None:
         densities, colours = [density, computed.density()], [MEASURED_COLOUR, COMPUTED_COLOUR]
-        axes.stairs(densities[1], bins.edges_g0, color=COMPUTED_COLOUR, linewidth=1.2, label="computed", zorder=3)
+        axes.stairs(densities[1], bins.edges_g0, color=COMPUTED_COLOUR, linewidth=1.0, label="computed", zorder=3)
     if bins.logarithmic:
         axes.set_xscale("log")
     axes.set_xlim(bins.lowest_g0, bins.highest_g0)
@@ -187,6 +188,8 @@ def draw_histograms(
             textcoords="offset points",
             ha="center",
             fontsize="small",
+            path_effects=[withStroke(linewidth=1.5, foreground="white")],
+            zorder=4,
         )
     axes.set_xlabel("conductance (G$_0$)")
     axes.set_ylabel("density (per decade)" if bins.logarithmic else "density (1/G$_0$)")

@@ -41,7 +41,9 @@ def load_measured(identifier: str) -> Any:
     except (NotExistent, ValueError) as error:
         raise InvalidInput("identifier", said, "that of a node", SHOWN_BY) from error
     if not isinstance(node, DataFactory(MEASURED)):
-        raise InvalidInput("identifier", f"{said}, of type {type(node).__name__}", "that of measured points", SHOWN_BY)
+        raise InvalidInput(
+            "identifier", f"{said}, of type {type(node).__name__}", "that of measured points", SHOWN_BY
+        )
     return node
 
 
