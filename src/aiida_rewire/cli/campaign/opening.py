@@ -49,6 +49,9 @@ def told_in_a_line() -> Iterator[None]:
         yield
     except InvalidInput as error:
         raise DemoFailure(str(error)) from error
+    except BrokenPipeError:
+        # whoever read the output has enough of it, which is no fault
+        raise
     except OSError as error:
         raise DemoFailure(" ".join(str(error).split())) from error
     except passing_errors() as error:

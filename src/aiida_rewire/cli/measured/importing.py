@@ -184,7 +184,8 @@ def read_files(files: Sequence[Path], how: How) -> list[Reading]:
                 readings[digest] = read_file(path, name, digest, how, place=len(readings))
         except (InvalidInput, OSError) as error:
             reason = error.strerror or error if isinstance(error, OSError) else error
-            raise DemoFailure(f"{name}: {' '.join(str(reason).split())}; nothing was stored") from error
+            option = " (--skip-bad-lines)" if isinstance(error, InvalidInput) and error.name == "lines" else ""
+            raise DemoFailure(f"{name}: {' '.join(str(reason).split())}{option}; nothing was stored") from error
     return list(readings.values())
 
 
