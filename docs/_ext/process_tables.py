@@ -33,9 +33,10 @@ Cell = str | list[nodes.Node]
 
 
 def documented() -> dict[Any, str]:
-    """Return the names of the project's entry points by process class."""
-    points = (point for group in GROUPS for point in entry_points(group=group))
-    return {point.load(): point.name for point in points if point.name.startswith(PREFIX)}
+    """Return the names of the project's entry points by process class; calculation functions have none."""
+    points = (point for group in GROUPS for point in entry_points(group=group) if point.name.startswith(PREFIX))
+    loaded = {point.load(): point.name for point in points}
+    return {process: name for process, name in loaded.items() if inspect.isclass(process)}
 
 
 def inline(text: str) -> list[nodes.Node]:
