@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from aiida import orm
@@ -80,6 +82,53 @@ def make_conductance(
     node.store()
     end_process(job)
     return node
+
+
+def make_conductances(
+    campaign: str,
+    chain: str,
+    transmissions: Sequence[float],
+    own: Sequence[Mapping[str, Any]] = (),
+    **labels: Any,
+) -> list[str]:
+    """Conductances of a chain's snapshots, written at once: copies of the first whose attributes are their own.
+
+    Parameters
+    ----------
+    campaign, chain, transmissions
+        Of them.
+    own
+        Attributes of each, beside those that follow from its place.
+    labels
+        Of all.
+
+    Returns
+    -------
+    list of str
+        UUIDs. The arrays of all are those of the first.
+    """
+    from aiida.manage import get_manager
+    from aiida.orm.entities import EntityTypes
+
+    each = list(own) or [{}] * len(transmissions)
+    labels_of_first = {key: value for key, value in {**labels, **each[0]}.items() if key != "snapshot"}
+    first = make_conductance(campaign, chain, each[0].get("snapshot", 0), transmissions[0], **labels_of_first)
+    rows = []
+    for snapshot, (transmission, more) in enumerate(zip(transmissions, each, strict=True)):
+        numbers = {"transmission_fermi": transmission, "conductance_g0": transmission}
+        place = {"snapshot": snapshot, "time_ps": 0.1 * snapshot, "step": 100 * snapshot}
+        attributes = {**first.base.attributes.all, **labels, **numbers, **place, **more}
+        rows.append(
+            {
+                "uuid": str(uuid4()),
+                "node_type": first.node_type,
+                "attributes": attributes,
+                "repository_metadata": first.base.repository.metadata,
+                "user_id": first.user.pk,
+            }
+        )
+    get_manager().get_profile_storage().bulk_insert(EntityTypes.NODE, rows[1:], allow_defaults=True)
+    return [first.uuid, *(row["uuid"] for row in rows[1:])]
 
 
 def after(minutes: float) -> datetime:

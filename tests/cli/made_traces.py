@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+from uuid import uuid4
 
 import numpy as np
-from tests.campaign.made_conductances import make_chain, make_conductance
+from tests.campaign.made_conductances import make_chain, make_conductances
 
-from aiida_rewire.data.conductance import ConductanceData
 from aiida_rewire.data.trace import TraceData, TraceRow
 
 LEVELS = ((0.02, "gap", 0), (0.3, "islands", 0), (1.0, "contact", 1), (2.0, "growth", 2))
@@ -30,43 +31,50 @@ def transmissions(snapshots: int, seed: int, shift: float = 0.0) -> list[float]:
 
 def make_trace(
     campaign: str, chain: str, *, snapshots: int = 40, seed: int = 1, voltage_v: float = 2.0, ended: bool = True
-) -> list[ConductanceData | None]:
-    """Store a chain with its conductances and, if it has ended, its trace; return them, None where missing."""
+) -> None:
+    """Store a chain with its conductances and, if it has ended, its trace."""
     make_chain(campaign, chain, state="finished" if ended else "running", exit_status=500 if ended else None)
-    nodes: list[ConductanceData | None] = []
-    rows = []
-    for place, transmission in enumerate(transmissions(snapshots, seed)):
+    every = transmissions(snapshots, seed)
+    there = [place for place in range(snapshots) if place not in MISSING]
+    own = []
+    for place in range(snapshots):
         _, stage, bonds = LEVELS[4 * place // snapshots]
-        node = None
-        if place not in MISSING:
-            reused = {"reused_from": nodes[0].uuid} if place == REUSED and nodes[0] is not None else {}
-            node = make_conductance(
-                campaign,
-                chain,
-                place,
-                transmission,
-                stage=stage,
-                min_cut=bonds,
-                seed=seed,
-                voltage_v=voltage_v,
-                gap_left_a=0.0 if bonds else 3.5,
-                **reused,
-            )
-        nodes.append(node)
-        rows.append(
-            TraceRow(
-                time_ps=0.1 * place,
-                step=100 * place,
-                bonds=bonds,
-                gap_left_a=0.0 if bonds else 3.5,
-                conductance_g0=math.nan if node is None else transmission,
-                unitarity=math.nan if node is None else 1.25e-4,
-                stage=stage,
-                conductance_uuid="" if node is None else node.uuid,
-                reused_from="",
-                missing=REASON if node is None else "",
-            )
+        reused = {"reused_from": str(uuid4())} if place == REUSED else {}
+        own.append({**numbers(place), "stage": stage, "min_cut": bonds, "gap_left_a": gap(bonds), **reused})
+    uuids = make_conductances(
+        campaign,
+        chain,
+        [every[place] for place in there],
+        [own[place] for place in there],
+        seed=seed,
+        voltage_v=voltage_v,
+    )
+    if not ended:
+        return
+    node_of = dict(zip(there, uuids, strict=True))
+    rows = [
+        TraceRow(
+            time_ps=numbers(place)["time_ps"],
+            step=100 * place,
+            bonds=own[place]["min_cut"],
+            gap_left_a=own[place]["gap_left_a"],
+            conductance_g0=every[place] if place in node_of else math.nan,
+            unitarity=1.25e-4 if place in node_of else math.nan,
+            stage=own[place]["stage"],
+            conductance_uuid=node_of.get(place, ""),
+            reused_from=own[place].get("reused_from", ""),
+            missing="" if place in node_of else REASON,
         )
-    if ended:
-        TraceData.from_rows(rows, {"campaign": campaign, "chain": chain, "protocol": "demo"}).store()
-    return nodes
+        for place in range(snapshots)
+    ]
+    TraceData.from_rows(rows, {"campaign": campaign, "chain": chain, "protocol": "demo"}).store()
+
+
+def numbers(place: int) -> dict[str, Any]:
+    """What a snapshot is found by."""
+    return {"snapshot": place, "time_ps": 0.1 * place, "step": 100 * place}
+
+
+def gap(bonds: int) -> float:
+    """Between the tips, Å."""
+    return 0.0 if bonds else 3.5

@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "aiida_rewire.cli.demo:demo_command",
     "doctor": "aiida_rewire.cli.doctor:doctor_command",
     "harden": "aiida_rewire.cli.harden:harden_command",
+    "histogram": "aiida_rewire.cli.results.counting:histogram_command",
     "md": "aiida_rewire.cli.md:md_group",
     "measured": "aiida_rewire.cli.measured.group:measured_group",
     "report": "aiida_rewire.cli.report:report_command",

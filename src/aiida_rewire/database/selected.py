@@ -105,14 +105,19 @@ class Selected:
             taken[one.name] = column[chosen] if isinstance(column, np.ndarray) else tuple(column[i] for i in chosen)
         return Selected(**taken)
 
-    def by_chain(self) -> Iterator[tuple[str, str, Selected]]:
-        """Yield campaign, name and rows of each chain, in their order."""
+    def chains(self) -> Iterator[tuple[str, str, slice]]:
+        """Yield campaign, name and places of the rows of each chain, in their order."""
         keys = list(zip(self.campaign, self.chain, strict=True))
         start = 0
         for place in range(1, len(keys) + 1):
             if place == len(keys) or keys[place] != keys[start]:
-                yield *keys[start], self.take(np.arange(start, place))
+                yield *keys[start], slice(start, place)
                 start = place
+
+    def by_chain(self) -> Iterator[tuple[str, str, Selected]]:
+        """Yield campaign, name and rows of each chain, in their order."""
+        for campaign, chain, places in self.chains():
+            yield campaign, chain, self.take(np.arange(places.start, places.stop))
 
 
 def select(selection: Selection, *, mixed: bool = False) -> Selected:

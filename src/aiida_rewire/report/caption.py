@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aiida_rewire.database.queries import Selection
     from aiida_rewire.database.selected import Selected
 
 MOST_UUIDS = 50
 """So many conductances are named one by one; of more, their chains and the query that finds them."""
+
+FINDER = (
+    "from aiida_rewire.database.queries import Selection\n"
+    "from aiida_rewire.database.selected import select\n\n"
+    "found = select"
+)
+"""Python that finds conductances again."""
 
 PACKAGES = ("aiida-rewire", "aiida-core", "numpy", "scipy", "matplotlib")
 
@@ -73,7 +81,7 @@ def caption_of(
     found: Selected,
     title: str,
     *,
-    selection: object,
+    selection: Selection,
     paragraphs: Sequence[str] = (),
     data: Sequence[str] = (),
     command: str = "",
@@ -90,7 +98,7 @@ def caption_of(
     title, paragraphs, command
         See `Caption`.
     selection
-        By which they were found, a `aiida_rewire.database.queries.Selection`.
+        By which they were found.
     data
         Further lines about the data.
     most
@@ -115,12 +123,14 @@ def caption_of(
         nodes["Conductances"] = found.uuid
     if not nodes["Chains"]:
         del nodes["Chains"]
-    query = (
-        ""
-        if named
-        else f"from aiida_rewire.database.queries import Selection, conductances\n\nconductances({selection!r})"
-    )
+    query = "" if named else f"{FINDER}({code_of(selection)}{', mixed=True' if len(found.protocols) > 1 else ''})"
     return Caption(title, paragraphs, lines, nodes, query, command)
+
+
+def code_of(selection: Selection) -> str:
+    """Return a selection as Python; what does not matter is left out."""
+    given = ((one.name, getattr(selection, one.name)) for one in fields(selection))
+    return f"Selection({', '.join(f'{name}={value!r}' for name, value in given if value is not None)})"
 
 
 def plain(text: str) -> str:

@@ -44,8 +44,8 @@ GUIDE_COLOUR = "#BBBBBB"
 MISSING_COLOUR = "#888888"
 LINE_COLOUR = "#444444"
 
-COUNTS_MAP = "cividis"
-"""Map of counts, even in lightness and for the colour-blind: J. R. Nuñez et al., PLoS ONE 13, e0199239 (2018)."""
+COUNTS_MAP = "cividis_r"
+"""Of counts on white, even in lightness for any colour vision: J. R. Nuñez et al., PLoS ONE 13, e0199239 (2018)."""
 
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
