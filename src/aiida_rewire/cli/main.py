@@ -15,6 +15,7 @@ COMMANDS = {
     "doctor": "aiida_rewire.cli.doctor:doctor_command",
     "harden": "aiida_rewire.cli.harden:harden_command",
     "histogram": "aiida_rewire.cli.results.counting:histogram_command",
+    "iv": "aiida_rewire.cli.results.current_voltage:iv_command",
     "md": "aiida_rewire.cli.md:md_group",
     "measured": "aiida_rewire.cli.measured.group:measured_group",
     "report": "aiida_rewire.cli.report:report_command",
