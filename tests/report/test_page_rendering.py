@@ -147,6 +147,9 @@ def test_a_version_changes_with_what_is_shown_and_not_with_the_hour(report: Repo
     other = replace(chain, points=(replace(chain.points[0], conductance_g0=0.5), *chain.points[1:]))
     assert version_of(replace(report, chains=(other, *report.chains[1:]))) != same
     assert version_of(replace(report, failures=())) != same
+    # nobody wants a page to be loaded again for what it does not show
+    unseen = replace(chain, progress=replace(chain.progress, jobs={"queued": 3}))
+    assert version_of(replace(report, chains=(unseen, *report.chains[1:]))) == same
     assert f'data-version="{same}" data-refresh-s="30.0"' in render(report, Refresh(same, 30.0))
     assert "data-version" not in render(report)
 
