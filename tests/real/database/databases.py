@@ -75,7 +75,7 @@ class Database:
         """Return what `aiida-rewire database` answers in JSON."""
         done = self.rewire(*arguments, "--json")
         assert done.status == 0, done.errors
-        return json.loads(done.stdout)
+        return json.loads(done.output)
 
     def refusal(self, *arguments: str) -> str:
         """Return the one line in which `aiida-rewire database` refuses something."""
