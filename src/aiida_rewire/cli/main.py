@@ -18,6 +18,7 @@ COMMANDS = {
     "iv": "aiida_rewire.cli.results.current_voltage:iv_command",
     "md": "aiida_rewire.cli.md:md_group",
     "measured": "aiida_rewire.cli.measured.group:measured_group",
+    "noise": "aiida_rewire.cli.results.noise:noise_command",
     "report": "aiida_rewire.cli.report:report_command",
     "setup": "aiida_rewire.cli.setup.group_of_commands:setup_group",
     "structures": "aiida_rewire.cli.structures.group:structures_group",
