@@ -78,6 +78,7 @@ def report_command(
     if not force:
         refuse_existing(path)
     with campaign_of(label, directory) as group:
+        from aiida_rewire.campaign.decisions import counted
         from aiida_rewire.report.page.gathering import gather
         from aiida_rewire.report.page.rendering import render
 
@@ -85,7 +86,8 @@ def report_command(
         written = write_page(path, render(report).encode(), replace=force)
     points = [point for chain in report.chains for point in chain.points]
     computed = sum(bool(point.uuid) for point in points)
-    lines = [f"wrote {path}: {written / 1e6:.1f} MB, {len(report.chains)} chains, {computed} conductances"]
+    size, chains = f"{written / 1e6:.1f} MB", counted(len(report.chains), "chain", "chains")
+    lines = [f"wrote {path}: {size}, {chains}, {counted(computed, 'conductance', 'conductances')}"]
     if not computed:
         lines.append("no snapshot has a conductance yet: the page says so")
     if written > MAIL_BYTES:

@@ -27,7 +27,9 @@ function describe() {
   row("gap left", known(chain.gap[place]) && chain.gap[place] > 0 ? `${three(chain.gap[place])} Å` : "");
   if (known(g)) {
     row("conductance", `${g.toPrecision(5)} G₀ = ${three(g * data.microsiemens)} µS`);
-    row("unitarity", known(chain.unitarity[place]) ? `broken by ${chain.unitarity[place].toExponential(1)} at most` : "");
+    const broken = chain.unitarity[place];
+    const kept = broken === 0 ? "kept to all digits that pwcond.x prints" : broken && `broken by ${broken.toExponential(1)} at most`;
+    row("unitarity", kept);
     row("potential", known(chain.mismatch[place]) ? `lead and junction differ by ${three(chain.mismatch[place])} eV` : "");
     row("UUID", chain.uuid[place]);
     row("taken over from", chain.reused[place]);
