@@ -134,10 +134,12 @@ def test_what_is_not_there_is_one_line(run: Run, command: tuple[str, ...]) -> No
 def test_a_sheet_shows_each_junction_with_its_numbers(run: Run, made: dict[str, Any], drawn: list[Figure]) -> None:
     said = run("sheet", "-o", "s.png", "--width", "double").output
     titles = [axes.get_title() for axes in drawn[0].axes]
-    wanted = (("0.5", "0.00 ps, 1 bond", "hostile"), ("0.97", "0.00 ps, 1 bond", "first"))
+    wanted = (("0.500", "0.00 ps, 1 bond", "hostile"), ("0.970", "0.00 ps, 1 bond", "first"))
     for title, (transmission, known, name) in zip(titles, wanted, strict=False):
         assert title == f"T = {transmission}\n{known}\n{made[name].uuid[:8]}"
-    assert [title.splitlines()[0] for title in titles] == ["T = 0.5", "T = 0.97", "T = 0.97", "T = 1.02", "T = 2.4"]
+    assert [title.splitlines()[0] for title in titles] == [
+        *("T = 0.500", "T = 0.970", "T = 0.970", "T = 1.020", "T = 2.400"),
+    ]
     assert [len(axes.collections[0].get_offsets()) for axes in drawn[0].axes] == [
         2 * len(made["atoms"][place].sites) for place in (3, 0, 0, 1, 2)
     ]
@@ -155,7 +157,7 @@ def test_a_sheet_shows_each_junction_with_its_numbers(run: Run, made: dict[str, 
 
 def test_a_sheet_says_how_many_it_left_out(run: Run, drawn: list[Figure]) -> None:
     said = run("sheet", "--most", 3, "-o", "s.svg").output
-    assert [axes.get_title().splitlines()[0] for axes in drawn[0].axes] == ["T = 0.5", "T = 0.97", "T = 2.4"]
+    assert [axes.get_title().splitlines()[0] for axes in drawn[0].axes] == ["T = 0.500", "T = 0.970", "T = 2.400"]
     assert "2 junctions left out, evenly by T: --most draws more" in said
     assert "2 junctions left out" in Path("s.caption.md").read_text()
     assert json.loads(run("sheet", "--most", 3, "-o", "t.svg", "--json").stdout)["left_out"] == 2

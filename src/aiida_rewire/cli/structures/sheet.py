@@ -23,6 +23,9 @@ MOST_DRAWN = 24
 LARGEST_SHEET = 200
 """Pictures of a sheet: by default, and at the most."""
 
+SMALLEST_PLAIN = 0.01
+"""Smaller T are written with a power of ten."""
+
 
 @click.command("sheet", short_help="Draw junctions, a picture each.")
 @click.option(
@@ -90,7 +93,8 @@ def draw(rows: Sequence[Row], width: str) -> Figure:
 
 def lines_above(row: Row) -> tuple[str, ...]:
     """Return what stands above a picture."""
-    transmission = "T unknown" if row["transmission"] is None else f"T = {row['transmission']:.4g}"
+    t = row["transmission"]
+    transmission = "T unknown" if t is None else f"T = {t:{'.3f' if t >= SMALLEST_PLAIN else '.1e'}}"
     known = [] if row["time_ps"] is None else [f"{row['time_ps']:.2f} ps"]
     known += [] if row["bonds"] is None else [counted(row["bonds"], "bond")]
     return transmission, ", ".join(known), row["conductance_uuid"][:8]
@@ -112,9 +116,7 @@ def caption(found: Found, drawn: Sequence[Row], wanted: Wanted, lines: Sequence[
     ]
     taken_over = sum(row["computed_as"] != row["conductance_uuid"] for row in drawn)
     if taken_over:
-        about.append(
-            f"{counted(taken_over, 'conductance')} taken over: drawn is the contact that was computed."
-        )
+        about.append(f"{counted(taken_over, 'conductance')} taken over: drawn is the contact that was computed.")
     told = caption_of(
         chosen,
         f"{counted(len(drawn), 'junction')} of {counted(len(found.rows), 'conductance')}.",
