@@ -16,6 +16,7 @@ COMMANDS = {
     "harden": "aiida_rewire.cli.harden:harden_command",
     "histogram": "aiida_rewire.cli.results.counting:histogram_command",
     "iv": "aiida_rewire.cli.results.current_voltage:iv_command",
+    "kinetics": "aiida_rewire.cli.results.kinetics:kinetics_command",
     "md": "aiida_rewire.cli.md:md_group",
     "measured": "aiida_rewire.cli.measured.group:measured_group",
     "noise": "aiida_rewire.cli.results.noise:noise_command",
