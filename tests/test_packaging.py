@@ -35,6 +35,9 @@ for group, names in json.loads(sys.argv[1]).items():
         found["loaded"][f"{group}:{name}"] = [f"{module}:{thing.__qualname__}", sys.modules[module].__file__]
         found["metadata"].add(str(entry_points(group=group)[name].dist.locate_file("")))
 found["metadata"] = sorted(found["metadata"])
+from aiida_rewire.report.page.citing import citations
+
+found["cited"] = [work.doi for work in citations()]
 found["fixtures"] = [str(fixture_path("ld1", "Ag.frozen-d.in")), str(fixture_path("forcefield", "Ag.reaxff.yaml"))]
 print(json.dumps(found))
 """
@@ -103,7 +106,7 @@ def test_the_wheel_holds_every_module_and_every_protocol(installed: Installed) -
         if path.is_file() and "__pycache__" not in path.parts
     }
     data = {f"aiida_rewire/_fixtures/ld1/{path.name}" for path in (ROOT / "fixtures" / "ld1").iterdir()}
-    data |= {"aiida_rewire/_fixtures/forcefield/Ag.reaxff.yaml"}
+    data |= {"aiida_rewire/_fixtures/forcefield/Ag.reaxff.yaml", "aiida_rewire/_fixtures/CITATION.cff"}
     assert held == modules | data
     assert {"aiida_rewire/workflows/protocols/chain/demo.yaml", "aiida_rewire/_fixtures/ld1/Ag.frozen-d.in"} <= held
 
@@ -121,6 +124,7 @@ def test_every_entry_point_loads_from_the_wheel(installed: Installed) -> None:
     assert {name: target for name, (target, _) in found["loaded"].items()} == wanted
     for _, file in found["loaded"].values():
         assert Path(file).is_relative_to(installed.packages / "aiida_rewire")
+    assert "10.1039/d3nh00476g" in found["cited"]
     for fixture in found["fixtures"]:
         assert Path(fixture).is_relative_to(installed.packages / "aiida_rewire" / "_fixtures")
 
