@@ -82,6 +82,15 @@ def test_each_option_narrows(label: str) -> None:
     assert found(*of, "--stage", "growth") == found(*of, "--bonds", 3, "--protocol", "demo") == [1.01, 1.01]
 
 
+def test_of_a_snapshot_that_is_there_twice_the_first_counts_and_runs_without_names_are_several(label: str) -> None:
+    # 6.0 is the second of its snapshot
+    assert 6.0 not in found("--campaign", label, "--mixed")
+    protocol = f"alone-{uuid.uuid4().hex[:8]}"
+    for value in (0.25, 0.75):
+        make_conductance("", "", 0, value, protocol=protocol)
+    assert found("--protocol", protocol) == [0.25, 0.75]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

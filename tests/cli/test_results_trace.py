@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
-from tests.campaign.made_conductances import make_conductance
+from tests.campaign.made_conductances import make_conductance, make_conductances
 from tests.cli.invoking import invoke
 from tests.cli.made_traces import LEVELS, MISSING, REASON, REUSED, make_trace, transmissions
 
@@ -83,6 +83,13 @@ def test_a_missing_snapshot_that_was_computed_later_is_not_missing(aiida_profile
     make_conductance(label, CHAIN, 5, 0.7)
     (chain,) = told("--campaign", label)
     assert (chain["conductances"], chain["missing"]) == (8, 0)
+
+
+def test_chains_come_in_the_order_of_voltage(aiida_profile: object) -> None:
+    label = f"order-{uuid.uuid4().hex[:8]}"
+    for volts in (12.0, 2.0, 4.0):
+        make_conductances(label, f"{volts:g}V-s1", [1.0], voltage_v=volts)
+    assert [one["chain"] for one in told("--campaign", label)] == ["2V-s1", "4V-s1", "12V-s1"]
 
 
 def test_a_selection_holds_for_what_is_missing_as_well(label: str) -> None:
@@ -171,7 +178,7 @@ def test_a_logarithmic_axis_shows_what_is_missing_on_its_lower_end(label: str) -
 def test_too_many_chains_for_a_figure_are_refused_and_still_listed(aiida_profile: object, tmp_path: Path) -> None:
     label = f"many-{uuid.uuid4().hex[:8]}"
     for number in range(21):
-        make_conductance(label, f"2V-s{number}", 0, 1.0)
+        make_conductances(label, f"2V-s{number}", [1.0])
     assert len(told("--campaign", label)) == 21
     refused = invoke(trace_command, "--campaign", label, "-o", tmp_path / "t.png", status=1).stderr
     assert "chains = 21: must be from 1 to 20" in refused

@@ -162,9 +162,9 @@ def selected(selection: Selection) -> Selected:
     time, snapshot = (2 + len(TEXTS) + list(NUMBERS).index(name) for name in ("time_ps", "snapshot"))
     first: dict[Any, Any] = {}
     for row in rows:
-        # what names no snapshot is one of its own
-        key = row[0] if row[snapshot] is None else (row[2], row[3], row[snapshot])
-        first.setdefault(key, row)
+        # without campaign and chain, two of one number may be of two runs
+        known = row[2] and row[3] and row[snapshot] is not None
+        first.setdefault((row[2], row[3], row[snapshot]) if known else row[0], row)
     ordered = sorted(first.values(), key=lambda row: (row[2] or "", row[3] or "", number(row[time]), row[0]))
     columns_of: dict[str, Any] = {
         name: tuple(row[place] or "" for row in ordered) for place, name in enumerate(TEXTS, 2)

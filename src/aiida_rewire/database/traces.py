@@ -69,7 +69,7 @@ class ChainTrace:
 
 
 def chain_traces(selection: Selection, *, mixed: bool = False) -> list[ChainTrace]:
-    """Return the traces of a selection, by campaign and chain.
+    """Return the traces of a selection, by campaign, voltage and chain.
 
     A snapshot without a conductance is among the rows once the chain has ended, and if it meets the selection; one
     that a later attempt computed is not missing.
@@ -110,7 +110,7 @@ def chain_traces(selection: Selection, *, mixed: bool = False) -> list[ChainTrac
                 of_chain,
             )
         )
-    return traces
+    return sorted(traces, key=lambda one: (one.campaign, np.nan_to_num(one.voltage_v, nan=np.inf), one.chain))
 
 
 def trace_nodes(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:

@@ -286,6 +286,7 @@ def mark_peaks(axes: Axes, peaks: Sequence[Peak]) -> None:
             ha="left",
             va="top",
             fontsize=6,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )
 
 

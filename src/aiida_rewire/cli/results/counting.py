@@ -175,11 +175,16 @@ def bins_text(bins: Bins) -> str:
     return f"{bins.number} bins from {bins.lowest_g0:g} to {bins.highest_g0:g} G0, {each}"
 
 
+def chains_text(chains: int) -> str:
+    """Say how many chains there are."""
+    return f"{chains} chain{'' if chains == 1 else 's'}"
+
+
 def bins_sheet(histogram: Histogram) -> Sheet:
     """Return the table of the bins that are not empty, with a bar each."""
     bins, total = histogram.bins, histogram.total.tolist()
     before = [
-        f"{histogram.inside} conductances of {len(histogram.counts)} chains in {bins_text(bins)}; "
+        f"{histogram.inside} conductances of {chains_text(len(histogram.counts))} in {bins_text(bins)}; "
         f"{histogram.below} below, {histogram.above} above, {histogram.missing} without T at E_F"
     ]
     filled = [place for place, count in enumerate(total) if count]

@@ -157,7 +157,7 @@ def snapshots_sheet(trace: ChainTrace) -> Sheet:
         notes = row["missing"] or (f"taken over from {row['reused_from'][:8]}" if row["reused_from"] else "")
         rows.append(
             (
-                f"{row['time_ps']:.2f}",
+                f"{row['time_ps']:.2f}" if math.isfinite(row["time_ps"]) else "-",
                 row["stage"] or "-",
                 str(row["bonds"]) if row["bonds"] >= 0 else "-",
                 f"{t:.5f}" if there else "-",
@@ -175,7 +175,7 @@ def chains_sheet(traces: Sequence[ChainTrace]) -> Sheet:
     rows = []
     for trace in traces:
         there = trace.conductance_g0[np.isfinite(trace.conductance_g0)]
-        times = trace.time_ps
+        times = trace.time_ps[np.isfinite(trace.time_ps)]
         rows.append(
             (
                 trace.campaign or "-",
@@ -184,7 +184,7 @@ def chains_sheet(traces: Sequence[ChainTrace]) -> Sheet:
                 str(len(trace.conductances)),
                 str(trace.reused),
                 str(trace.missing) if trace.uuid else "not known yet",
-                f"{times.min():.2f} to {times.max():.2f}",
+                f"{times.min():.2f} to {times.max():.2f}" if len(times) else "-",
                 f"{there.min():.3g} to {there.max():.3g}" if len(there) else "-",
             )
         )
