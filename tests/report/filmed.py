@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,20 @@ from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).parents[1] / "campaign"))
 
-from synthetic_tables import Writer
+from synthetic_tables import Made, Writer
 
 FIRST_CONTACT_PS = 4.2
 
 
 class Filmed(Writer):
-    """Writes chains with all that a page shows of a snapshot; the same atoms and T(E) for equal snapshots."""
+    """Writes chains with all that a page shows of a snapshot; the same atoms and T(E) in all chains."""
+
+    def __init__(self, made: Made, snapshots: int) -> None:
+        super().__init__(made, snapshots)
+        # a chain's files are those of the others: each is stored once
+        self.structure_of = cache(self.structure_of)  # type: ignore[method-assign]
+        self.result_of = cache(self.result_of)  # type: ignore[method-assign]
+        self.files_of_snapshots = cache(self.files_of_snapshots)  # type: ignore[method-assign]
 
     def share(self, index: int) -> float:
         """How much of its length a filament has grown by."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from made_junctions import ENERGIES, made_junction, made_transmission, stage_at
+from numpy.typing import NDArray
 
 from aiida_rewire.campaign.chain_progress import ChainProgress, Dynamics, Snapshots, State, Transmissions
 from aiida_rewire.campaign.cost import Cost, Source, Spent
@@ -40,7 +42,7 @@ def made_report(*, chains: int = 2, snapshots: int = 24, computed: bool = True, 
             pk = 10_000 * number + index + 1
             transmission = made_transmission(share, random)
             spectra[pk] = 0, transmission
-            packing.add(pk, *made_junction(share, random))
+            packing.add(pk, *junction_at(index, share))
             reused = NIL.format(pk - 1) if index == 8 else ""
             of_node = {"pk": pk, "uuid": NIL.format(pk), "reused_from": reused}
             values = {"conductance_g0": float(transmission[20]), "unitarity": 1e-4, "mismatch_ev": 0.05}
@@ -81,6 +83,12 @@ def made_report(*, chains: int = 2, snapshots: int = 24, computed: bool = True, 
         ),
         **changes,
     )
+
+
+@lru_cache(maxsize=400)
+def junction_at(index: int, share: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cell and positions (Å) of the snapshot of this number, in whatever chain."""
+    return made_junction(share, np.random.default_rng(index))
 
 
 def made_progress(name: str, points: list[Point]) -> ChainProgress:

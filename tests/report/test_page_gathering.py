@@ -143,7 +143,7 @@ def test_the_rest_of_the_page_is_what_other_commands_say(report: Report, made: M
 
 def test_as_many_queries_for_many_snapshots_as_for_few(aiida_profile: Any, made: Made) -> None:
     few = statements_of(lambda: gather(find_campaign(made.label)))
-    with synthetic_campaign(chains=CHAINS, snapshots=3 * SNAPSHOTS, kind=Filmed) as more:
+    with synthetic_campaign(chains=CHAINS, snapshots=2 * SNAPSHOTS, kind=Filmed) as more:
         many = statements_of(lambda: gather(find_campaign(more.label)))
         conductances = sum(one.snapshots["done"] for one in more.chains.values())
     assert len(few) <= MOST_QUERIES
