@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from aiida_rewire.database.dump import FILES, Content, dump, program
 from aiida_rewire.database.storage import CONTAINER, Storage, upkeep
@@ -27,6 +28,9 @@ RECORD = "backup.json"
 
 LIVE = "live-backup"
 """What disk-objectstore calls a backup that is not finished."""
+
+UNFINISHED = "sandbox"
+"""Where disk-objectstore writes a file before it is one of the repository."""
 
 BATCH = 5000
 
@@ -121,7 +125,7 @@ def back_up(storage: Storage, folder: Path, *, keep: int | None, tell: Callable[
         refuse_others(folder, repository)
         folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(folder / LIVE, ignore_errors=True)
-        manager = backup_utils.BackupManager(str(folder), keep=keep)
+        manager = manager_of(folder, keep)
 
         def make(live: Path, before: Path | None) -> None:
             live.mkdir()
@@ -154,6 +158,29 @@ def back_up(storage: Storage, folder: Path, *, keep: int | None, tell: Callable[
         except backup_utils.BackupError as error:
             raise InvalidInput("folder", folder, f"one that rsync can write to ({error})", "see its disk") from error
     return backup_in(folder)
+
+
+def manager_of(folder: Path, keep: int | None) -> Any:
+    """Return disk-objectstore's manager of a folder of backups, which leaves out files that are being written.
+
+    They are in a folder of their own until they are whole, and vanish from it while rsync reads it, which then fails.
+    """
+    from disk_objectstore.backup_utils import BackupManager
+
+    class Manager(BackupManager):
+        def call_rsync(
+            self,
+            src: Path,
+            dest: Path,
+            link_dest: Path | None = None,
+            src_trailing_slash: bool = False,
+            dest_trailing_slash: bool = False,
+            extra_args: list[str] | None = None,
+        ) -> None:
+            some = [*(extra_args or []), f"--exclude={UNFINISHED}/*"]
+            super().call_rsync(src, dest, link_dest, src_trailing_slash, dest_trailing_slash, some)
+
+    return Manager(str(folder), keep=keep)
 
 
 def refuse_place(storage: Storage, folder: Path) -> None:
