@@ -89,7 +89,7 @@ def load_profile(name: str | None) -> None:
         If there is none.
     """
     import aiida
-    from aiida.common.exceptions import AiidaException, UnreachableStorage
+    from aiida.common.exceptions import AiidaException, IncompatibleStorageSchema, UnreachableStorage
     from aiida.manage import get_manager
 
     try:
@@ -97,6 +97,8 @@ def load_profile(name: str | None) -> None:
         get_manager().get_profile_storage()
     except UnreachableStorage as error:
         raise DemoFailure(unreachable_text(error)) from error
+    except IncompatibleStorageSchema as error:
+        raise DemoFailure(schema_text(error)) from error
     except AiidaException as error:
         raise DemoFailure(
             f"no AiiDA profile: {error}; make one with `verdi presto --use-zeromq`, or give --directory"
@@ -129,3 +131,9 @@ def unreachable_text(error: BaseException) -> str:
     if "password authentication failed" in reason:
         return f"the database refuses your password ({reason[:200]}); `aiida-rewire setup join` takes another"
     return f"the database or the files of the profile cannot be reached ({reason[:200]}); see `aiida-rewire doctor`"
+
+
+def schema_text(error: BaseException) -> str:
+    """Say in a line that the storage of a profile is of another version of AiiDA, with AiiDA's own way out."""
+    reason = " ".join(str(error).split())
+    return f"the database is that of another version of AiiDA; back it up before you migrate it ({reason})"
