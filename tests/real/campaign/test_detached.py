@@ -27,7 +27,7 @@ def command(campaigns: Campaigns, *arguments: str) -> Any:
     """Run `aiida-rewire campaign`; return what it printed as JSON."""
     done = campaigns.profile.command(sys.executable, "-m", "aiida_rewire.cli", "campaign", *arguments, "--json")
     assert done.status == 0, done.errors
-    return json.loads(done.stdout)
+    return json.loads(done.output)
 
 
 def test_a_detached_controller_outlives_its_command_and_ends_with_the_campaign(campaigns: Campaigns) -> None:

@@ -75,7 +75,7 @@ def test_the_lead_is_computed_once_and_a_snapshot_is_one_process(study: Ran) -> 
 def test_status_tells_the_truth(study: Ran) -> None:
     told = run(study.folder, "campaign", "status", "study", "--directory", ".rewire", "--json")
     assert told.status == 0, told.output
-    chains = {chain["name"]: chain for chain in json.loads(told.stdout)["chains"]}
+    chains = {chain["name"]: chain for chain in json.loads(told.output)["chains"]}
     assert set(chains) == CHAINS
     assert all(chain["state"] == "finished" for chain in chains.values())
     assert all(chain["snapshots"]["done"] == SNAPSHOTS for chain in chains.values())

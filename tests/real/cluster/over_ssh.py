@@ -16,7 +16,7 @@ BY_PARAMIKO = f"{OVER_SSH}-paramiko"
 WORKERS = 2
 
 DEMO: dict[str, Any] = {
-    "md": {"voltages": [2.0], "seeds": [1]},
+    "md": {"voltages": [12.0], "seeds": [1]},
     "snapshots": {},
     "overrides": {},
     "reuse": {},

@@ -77,7 +77,7 @@ def test_every_code_is_tested_on_the_cluster(
     partitions = profile.python(QUEUES, label).split()
     assert partitions == [SHORT] * len(partitions) != []
     judged = profile.command(*CLI, "doctor", "--computer", label, "--json")
-    assert json.loads(judged.stdout)["ok"] is True
+    assert json.loads(judged.output)["ok"] is True
 
 
 QUEUES = """

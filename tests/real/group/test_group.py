@@ -215,7 +215,7 @@ def test_files_that_others_may_read_are_refused(group: Group) -> None:
     config.chmod(0o644)
     try:
         assert f"mode = 644 of {config}: must be 600" in one_line(group.ada.rewire("campaign", "status", status=1))
-        seen = json.loads(group.ada.run(*CHECK).stdout)
+        seen = json.loads(group.ada.run(*CHECK).output)
         assert [check["name"] for check in seen["checks"] if check["status"] == "failure"] == ["secrets"]
     finally:
         config.chmod(0o600)
@@ -315,7 +315,7 @@ def test_the_way_out_is_said_for_what_is_open(group: Group, postgres: Postgres) 
         admin.execute(f"GRANT UPDATE (attributes) ON db_dbnode TO lab_{ADA}")
     try:
         done = group.owner.run(*CHECK)
-        failed = {check["name"]: check for check in json.loads(done.stdout)["checks"] if check["status"] == "failure"}
+        failed = {check["name"]: check for check in json.loads(done.output)["checks"] if check["status"] == "failure"}
         assert done.status == 1
         assert set(failed) == {"repository", "grants"}
         assert failed["repository"]["fix"] == f"the owner: chmod 2750 {repository}"
