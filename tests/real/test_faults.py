@@ -74,6 +74,7 @@ print(json.dumps(query.all()))
 """
 
 
+@pytest.mark.nightly
 def test_a_snapshot_whose_job_lost_pw_x_is_computed_in_separate_jobs(tmp_path: Path) -> None:
     # the lead has 27 atoms, every junction more
     result = chain_with_a_kill(tmp_path, "pw.x", "aiida.in", "nat = 4")

@@ -43,6 +43,7 @@ def check(one: Any, transport: str, computer: str) -> None:
     assert used == f'[["{computer}", "{transport}", "rewire.slurm"]]'
 
 
+@pytest.mark.nightly
 def test_a_small_campaign(campaign_on: Any, cluster_database: Profile) -> None:
     steps = ("md", "lead", "scf", "readback", "pwcond")
     within = {step: {"partition": SHORT, "walltime_h": 0.1} for step in steps}

@@ -23,6 +23,9 @@ pytestmark = [pytest.mark.real, pytest.mark.usefixtures("aiida_profile")]
 SUPPLIED = Path(__file__).parents[4] / "shared" / "pseudos"
 """Folder beside the repository with Quantum ESPRESSO's pseudopotentials of the published cases."""
 
+LONG_S = 25.0
+"""Seconds on one core from which on a case is left to the night."""
+
 CASES: tuple[Case, ...] = (*known_answers(), *reciprocal_pairs())
 
 
@@ -37,6 +40,8 @@ def supplied(case: Case) -> list[str]:
 def parametrised(case: Case) -> Any:
     missing = [name for name in supplied(case) if not (SUPPLIED / name).is_file()]
     marks = [pytest.mark.slow, pytest.mark.timeout(3600)] if case.slow else []
+    if case.seconds >= LONG_S and not case.slow:
+        marks.append(pytest.mark.nightly)
     if missing:
         marks.append(pytest.mark.skip(reason=f"{', '.join(missing)} of Quantum ESPRESSO not beside the repository"))
     return pytest.param(case, id=case.name, marks=marks)
