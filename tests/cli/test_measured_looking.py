@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,20 +66,6 @@ def run(nodes: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return partial(invoke, main, "measured")
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Figure]]:
-    """Figures that were saved."""
-    figures: list[Figure] = []
-    save = Figure.savefig
-
-    def keep(figure: Figure, *arguments: Any, **options: Any) -> None:
-        figures.append(figure)
-        save(figure, *arguments, **options)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    yield figures
-
-
 def test_the_list_begins_with_the_newest(run: Run, nodes: dict[str, Any]) -> None:
     rows = json.loads(run("list", "--json").stdout)["measurements"]
     assert [row["uuid"] for row in rows] == [nodes[name].uuid for name in ("other", "corrected", "raw")]
@@ -118,10 +104,10 @@ def test_show_says_what_each_cycle_spans(run: Run, nodes: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("name", ["show", "plot"])
-@pytest.mark.parametrize("identifier", ["999999", "nobody", "../x", "x\ny", "ffffffff"])
+@pytest.mark.parametrize("identifier", ["999999", "nobody", "../x", "x\ny", "ffffffff", "9" * 30])
 def test_what_is_no_measurement_is_one_line(run: Run, name: str, identifier: str) -> None:
     said = run(name, identifier, status=1).output
-    assert said.startswith(f"Error: identifier = {identifier!r}: must be that of a node")
+    assert said.startswith(f"Error: identifier = {identifier!r}: must be that of measured points")
     assert said.count("\n") == 1
 
 

@@ -61,22 +61,21 @@ def cycles_of(trace: MeasuredTrace) -> list[np.ndarray]:
 
 
 def test_cycles_alone_give_the_resistance_with_its_error(trace: MeasuredTrace) -> None:
-    found = fit_to_peaks(cycles_of(trace))
+    found = fit_to_peaks(cycles_of(trace), resamples=40)
     assert found.multiples == (1, 2, 3, 4)
     assert found.cycles == CYCLES
     assert abs(found.resistance.ohm - RESISTANCE_OHM) < 3 * found.resistance.error_ohm
     assert found.resistance.error_ohm < 20
-    assert found.resistance == fit_to_peaks(cycles_of(trace), multiples=[1, 2, 3, 4]).resistance
 
 
 def test_other_multiples_are_another_resistance(trace: MeasuredTrace) -> None:
     # the first peak alone moves by 1/2 - 1/1 quanta of resistance
-    shifted = fit_to_peaks(cycles_of(trace), multiples=[2, 4, 6, 8])
+    shifted = fit_to_peaks(cycles_of(trace), multiples=[2, 4, 6, 8], resamples=20)
     assert shifted.resistance.ohm > 1500
     with pytest.raises(InvalidInput, match="4, one for each peak; peaks: 0"):
-        fit_to_peaks(cycles_of(trace), multiples=[1, 2])
+        fit_to_peaks(cycles_of(trace), multiples=[1, 2], resamples=20)
     with pytest.raises(InvalidInput, match="different for different peaks"):
-        fit_to_peaks(cycles_of(trace), multiples=[1, 2, 2, 3])
+        fit_to_peaks(cycles_of(trace), multiples=[1, 2, 2, 3], resamples=20)
 
 
 def test_one_cycle_gives_no_error_and_so_no_resistance(trace: MeasuredTrace) -> None:
@@ -90,6 +89,6 @@ def test_peaks_that_are_not_lowered_show_no_resistance() -> None:
     rng = np.random.default_rng(1)
     cycles = [np.concatenate([rng.normal(n * 1.04, 0.08, 400) for n in (1, 2, 3)]) for _ in range(20)]
     with pytest.raises(InvalidInput, match=r"resistance_ohm|multiples"):
-        fit_to_peaks(cycles)
+        fit_to_peaks(cycles, resamples=20)
     with pytest.raises(InvalidInput, match="peaks = none"):
         fit_to_peaks([rng.normal(0.2, 0.05, 400) for _ in range(20)])

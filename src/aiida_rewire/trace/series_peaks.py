@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.trace.histogram import Bins, histogram_of_chains, linear_bins
-from aiida_rewire.trace.peaks import Peak, peaks_of
+from aiida_rewire.trace.peaks import RESAMPLES, Peak, peaks_of
 from aiida_rewire.trace.series_resistance import SeriesResistance, fit_series_resistance
 
 
@@ -37,7 +37,11 @@ class PeakResistance:
 
 
 def fit_to_peaks(
-    cycles: Sequence[ArrayLike], *, multiples: Sequence[int] | None = None, bins: Bins | None = None
+    cycles: Sequence[ArrayLike],
+    *,
+    multiples: Sequence[int] | None = None,
+    bins: Bins | None = None,
+    resamples: int = RESAMPLES,
 ) -> PeakResistance:
     """Fit the resistance in series that puts the peaks of a histogram at multiples of G0.
 
@@ -50,6 +54,8 @@ def fit_to_peaks(
         resistance shifts no peak by half a quantum; peaks below G0/2 are left out then.
     bins
         Of the histogram; from 0 to 10 G0 by 0.05 G0 by default.
+    resamples
+        How many times cycles are drawn for the errors.
 
     Raises
     ------
@@ -64,7 +70,7 @@ def fit_to_peaks(
             "at least 2, whose spread gives the peaks their errors",
             "add files of further cycles, or give the resistance",
         )
-    peaks = peaks_of(histogram_of_chains(cycles, bins or linear_bins()))
+    peaks = peaks_of(histogram_of_chains(cycles, bins or linear_bins()), resamples=resamples)
     if multiples is None:
         peaks = [peak for peak in peaks if round(peak.position_g0) >= 1]
     if not peaks:

@@ -10,41 +10,15 @@ from aiida_rewire.errors import InvalidInput
 if TYPE_CHECKING:
     from aiida_rewire.database.measurements import Measurement
 
-SHOWN_BY = "`aiida-rewire measured list` shows those there are"
 LONGEST_SHOWN = 80
 
 
 def load_measured(identifier: str) -> Any:
-    """Return a node of measured points.
-
-    Parameters
-    ----------
-    identifier
-        PK, UUID or its beginning, or label.
-
-    Raises
-    ------
-    InvalidInput
-        If there is no such node, there are several, or it holds something else.
-    """
-    from aiida import orm
-    from aiida.common.exceptions import MultipleObjectsError, NotExistent
-    from aiida.plugins import DataFactory
-
+    """Return a MeasuredTraceData; InvalidInput as of `load_named`."""
+    from aiida_rewire.cli.results.identifying import load_named
     from aiida_rewire.database.measurements import MEASURED
 
-    said = repr(identifier[:LONGEST_SHOWN])
-    try:
-        node = orm.load_node(identifier)
-    except MultipleObjectsError as error:
-        raise InvalidInput("identifier", said, "that of one node", "give more of the UUID") from error
-    except (NotExistent, ValueError) as error:
-        raise InvalidInput("identifier", said, "that of a node", SHOWN_BY) from error
-    if not isinstance(node, DataFactory(MEASURED)):
-        raise InvalidInput(
-            "identifier", f"{said}, of type {type(node).__name__}", "that of measured points", SHOWN_BY
-        )
-    return node
+    return load_named(identifier, MEASURED, "measured points", "aiida-rewire measured list")
 
 
 def choose(identifiers: Sequence[str], *, device: str | None, corrected: bool) -> list[Measurement]:

@@ -157,36 +157,10 @@ def refuse_many(number: int) -> None:
 
 
 def load_conductance(identifier: str) -> Any:
-    """Return a ConductanceData.
+    """Return a ConductanceData; InvalidInput as of `load_named`."""
+    from aiida_rewire.cli.results.identifying import load_named
 
-    Parameters
-    ----------
-    identifier
-        PK, UUID or its beginning, or label.
-
-    Raises
-    ------
-    InvalidInput
-        If there is no such node, there are several, or it holds something else.
-    """
-    from aiida import orm
-    from aiida.common.exceptions import MultipleObjectsError, NotExistent
-    from aiida.plugins import DataFactory
-
-    from aiida_rewire.campaign.ingredients import refuse_large_number
-    from aiida_rewire.errors import InvalidInput
-
-    said, shown_by = repr(identifier[:80]), "`verdi data rewire.conductance list` shows those there are"
-    try:
-        refuse_large_number(identifier)
-        node = orm.load_node(identifier)
-    except MultipleObjectsError as error:
-        raise InvalidInput("identifier", said, "that of one node", "give more of the UUID") from error
-    except (NotExistent, ValueError) as error:
-        raise InvalidInput("identifier", said, "that of a conductance", shown_by) from error
-    if not isinstance(node, DataFactory("rewire.conductance")):
-        raise InvalidInput("identifier", f"{said}, of type {type(node).__name__}", "that of a conductance", shown_by)
-    return node
+    return load_named(identifier, "rewire.conductance", "a conductance", "verdi data rewire.conductance list")
 
 
 def junction_of(node: Any, pair: tuple[float, float], lead_shift: float, highest_v: float | None) -> Junction:
