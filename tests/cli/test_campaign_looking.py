@@ -259,3 +259,14 @@ def test_times_in_their_two_largest_units() -> None:
     assert [duration_text(seconds) for seconds in times] == [
         *("-", "< 1 min", "1 min", "1 h 00 min", "2 h 01 min", "1 d 02 h", "99 d 00 h"),
     ]
+
+
+def test_a_record_that_is_not_this_versions_is_told_in_a_line(run: Run, label: str) -> None:
+    def changed(extras: dict[str, Any]) -> dict[str, Any]:
+        return {**extras, "spec": {**extras["spec"], "md": {**extras["spec"]["md"], "voltages": "high", "seed": 1}}}
+
+    change_extras(find_campaign(label), changed)
+    said = run("status", label, status=1).stderr
+    assert len(said.splitlines()) == 1
+    assert said.startswith("Error: record: md.")
+    assert said.endswith("; and 1 more\n")

@@ -36,9 +36,10 @@ def told_in_a_line() -> Iterator[None]:
     Raises
     ------
     DemoFailure
-        In the place of wrong inputs, of databases and brokers that do not answer or let somebody only read, and of
-        files that are none.
+        In the place of wrong inputs, of records that this version does not read, of databases and brokers that do not
+        answer or let somebody only read, and of files that are none.
     """
+    from aiida_rewire.campaign.files import FileErrors
     from aiida_rewire.campaign.outages import passing_errors, what_is_away
     from aiida_rewire.database.standing import is_refused, refusal_text
     from aiida_rewire.errors import InvalidInput
@@ -49,6 +50,9 @@ def told_in_a_line() -> Iterator[None]:
         yield
     except InvalidInput as error:
         raise DemoFailure(str(error)) from error
+    except FileErrors as error:
+        more = f"; and {len(error.errors) - 1} more" if len(error.errors) > 1 else ""
+        raise DemoFailure(f"{error.errors[0]}{more}") from error
     except BrokenPipeError:
         # whoever read the output has enough of it, which is no fault
         raise
