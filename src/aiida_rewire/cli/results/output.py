@@ -116,7 +116,7 @@ class Answer:
     Attributes
     ----------
     values
-        For --json: plain values, NumPy's and None; a NaN becomes null.
+        For --json, or what makes them: plain values, NumPy's and None; a NaN becomes null.
     sheets
         For people.
     columns, rows
@@ -127,7 +127,7 @@ class Answer:
         Makes its caption.
     """
 
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
     sheets: Sequence[Sheet]
     columns: Sequence[str]
     rows: Iterable[Sequence[Any]]
@@ -183,8 +183,9 @@ def give(answer: Answer, output: Output) -> None:
         with journal_style():
             written += save_figure(answer.draw(), output.figure, caption, replace=output.force)
     if output.as_json:
+        values = answer.values() if callable(answer.values) else answer.values
         files = [str(path) for path in written]
-        click.echo(json.dumps(json_ready({**answer.values, "files": files}), indent=2, allow_nan=False))
+        click.echo(json.dumps(json_ready({**values, "files": files}), indent=2, allow_nan=False))
         return
     if not output.csv_printed:
         show(*answer.sheets)

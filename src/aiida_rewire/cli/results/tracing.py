@@ -76,10 +76,10 @@ def trace_command(
             )
 
         answer = Answer(
-            values={"chains": [values_of(trace, found if plateaus else None) for trace in traces]},
+            values=lambda: {"chains": [values_of(trace, found if plateaus else None) for trace in traces]},
             sheets=sheets_of(traces, found if plateaus else None),
             columns=COLUMNS,
-            rows=[cells for trace in traces for cells in cells_of(trace)],
+            rows=(cells for trace in traces for cells in cells_of(trace)),
             draw=draw,
             caption=lambda: caption(traces, wanted, found if plateaus else None),
         )
