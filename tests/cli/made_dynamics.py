@@ -23,15 +23,20 @@ def make_run(
     gap: float = 6.0,
     state: str = "finished",
     steps: int = STEPS,
+    campaign: str | None = None,
     **production: Any,
 ) -> orm.WorkChainNode:
-    """Store a chain with its dynamics; ``first`` is its contact in ps, if it finished."""
+    """Store a chain with its dynamics; ``first`` is its contact in ps, if it finished.
+
+    A campaign is named in its labels.
+    """
     node = orm.WorkChainNode(process_type="aiida.workflows:rewire.chain", label=label)
     inputs = {
         "tips": orm.Dict({"gap": gap, "orientation": "100"}),
         "equilibration": orm.Dict({"steps": 100, "seed": seed}),
         "production": orm.Dict({"steps": steps, "seed": seed, "voltage_v": voltage_v, **production}),
         "md__potential": potential,
+        **({} if campaign is None else {"labels": orm.Dict({"campaign": campaign})}),
     }
     for name, data in inputs.items():
         node.base.links.add_incoming(data.store(), LinkType.INPUT_WORK, name)

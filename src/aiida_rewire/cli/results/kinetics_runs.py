@@ -77,16 +77,26 @@ def find_runs(*, campaign: str | None, label: str | None) -> list[MdRun]:
 
     from aiida_rewire.database.marks import VOID_EXTRA
 
-    filters: dict[str, Any] = {"extras": {"!has_key": VOID_EXTRA}}
-    if campaign is not None:
-        filters["label"] = {"like": f"{campaign.translate(ESCAPED)}/%"}
-    elif label is not None:
-        filters["label"] = label
-    query = orm.QueryBuilder()
-    query.append([WorkflowFactory(name) for name in WORKFLOWS], filters=filters, tag="run")
-    query.order_by({"run": {"id": "asc"}})
-    # LIKE of SQLite does not tell capitals
-    found = [node for node in query.all(flat=True) if campaign is None or node.label.startswith(f"{campaign}/")]
+    def asked(**filters: Any) -> Any:
+        query = orm.QueryBuilder()
+        kinds = [WorkflowFactory(name) for name in WORKFLOWS]
+        query.append(kinds, filters={"extras": {"!has_key": VOID_EXTRA}, **filters}, project=["*"], tag="run")
+        return query
+
+    if campaign is None:
+        found = asked(**({} if label is None else {"label": label})).all(flat=True)
+    else:
+        pattern = f"{campaign.translate(ESCAPED)}/%"
+        # LIKE of SQLite does not tell capitals
+        recorded = [
+            node for node in asked(label={"like": pattern}).all(flat=True) if node.label.startswith(f"{campaign}/")
+        ]
+        # chains that no campaign recorded say so in their labels
+        named = asked().append(
+            orm.Dict, with_outgoing="run", edge_filters={"label": "labels"}, filters={"attributes.campaign": campaign}
+        )
+        found = list({node.pk: node for node in (*recorded, *named.all(flat=True))}.values())
+    found.sort(key=lambda node: node.pk)
     runs = [run_of(node) for node in found]
     if not runs:
         raise _nothing(campaign, label)
