@@ -1,13 +1,16 @@
 """Power spectra: known levels, lines and exponents come back within the errors that are given."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.linalg import toeplitz
+from scipy.special import polygamma
 
 from aiida_rewire.errors import InvalidInput
-from aiida_rewire.trace.noise_spectrum import noise_exponent, noise_spectrum
+from aiida_rewire.trace.noise_spectrum import HANN_NEIGHBOURS, noise_exponent, noise_spectrum
 
 INTERVAL_S = 2e-13
 POINTS = 8192
@@ -125,3 +128,26 @@ def test_a_band_without_frequencies_and_a_constant_are_refused() -> None:
         noise_exponent(noise_spectrum(times(), noise(1.0)), lowest_hz=1, highest_hz=2)
     with pytest.raises(InvalidInput, match="a constant has no noise"):
         noise_exponent(noise_spectrum(times(), np.ones(POINTS)))
+
+
+def test_the_error_of_the_exponent_is_that_of_the_whole_covariance() -> None:
+    found = noise_spectrum(times(2048), noise(1.0, points=2048))
+    fit = noise_exponent(found)
+    within = (found.frequencies_hz >= fit.lowest_hz) & (found.frequencies_hz <= fit.highest_hz)
+    x = np.log(found.frequencies_hz[within])
+    solve = np.linalg.pinv(np.stack([np.ones(len(x)), x], axis=1))
+    correlation = toeplitz([*HANN_NEIGHBOURS, *np.zeros(len(x) - len(HANN_NEIGHBOURS))])
+    variance = polygamma(1, found.averages) * (solve @ correlation @ solve.T)[1, 1]
+    assert fit.gamma_error == pytest.approx(math.sqrt(variance), rel=1e-9)
+
+
+def test_a_long_record_takes_little_memory() -> None:
+    points = 1_000_000
+    found = noise_spectrum(times(points), np.random.default_rng(4).normal(2.0, 0.03, points))
+    tracemalloc.start()
+    fit = noise_exponent(found)
+    _, highest = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # the matrix of all pairs of frequencies would take 2 GB
+    assert highest < 50e6
+    assert abs(fit.gamma) < 4 * fit.gamma_error

@@ -176,18 +176,20 @@ def noise_exponent(
     if not (spectrum.density[within] > 0).all():
         raise InvalidInput("density", "0", "positive", "a constant has no noise")
     # imported here, as elsewhere: it takes longer than all else of this module
-    from scipy.linalg import toeplitz
     from scipy.special import polygamma
 
     x, y = np.log(frequencies[within]), np.log(spectrum.density[within])
     design = np.stack([np.ones(number), x], axis=1)
     solve = np.linalg.pinv(design)
-    neighbours = np.zeros(number)
-    neighbours[: len(HANN_NEIGHBOURS)] = HANN_NEIGHBOURS[:number]
     # variance of the logarithm of a mean of that many exponential deviates
     variance = float(polygamma(1, spectrum.averages))
     parameters = solve @ y
-    covariance = variance * solve @ toeplitz(neighbours) @ solve.T
+    # solve C solve^T with the banded C of neighbours, which for a long record is too large to be written out
+    correlated = HANN_NEIGHBOURS[0] * solve.T
+    for lag, correlation in enumerate(HANN_NEIGHBOURS[1:], 1):
+        correlated[lag:] += correlation * solve.T[:-lag]
+        correlated[:-lag] += correlation * solve.T[lag:]
+    covariance = variance * solve @ correlated
     residual = y - design @ parameters
     return NoiseExponent(
         gamma=-float(parameters[1]),
