@@ -17,7 +17,8 @@ from tests.cli.made_traces import make_trace
 
 from aiida_rewire.cli.results.noise import noise_command
 from aiida_rewire.data.measured import MeasuredTraceData
-from aiida_rewire.report.noise import NoisyTrace, draw_noise
+from aiida_rewire.report.noise import NoisyTrace, averaged_spectrum, draw_noise
+from aiida_rewire.trace.noise_spectrum import noise_spectrum
 from aiida_rewire.trace.plateau_noise import noise_of_plateaus
 
 INTERVAL_S = 1e-3
@@ -188,7 +189,7 @@ def test_what_cannot_be_analysed_is_told_in_a_line(measured: MeasuredTraceData, 
         (("--measured", measured.uuid, "--campaign", label), "must be alone"),
         (("--measured", measured.uuid, "--cycle", 2), "with a cycle of at least 8"),
         (("--measured", measured.uuid, "--device", "other"), "0 cycles"),
-        (("--measured", "nothing"), "must be that of a node"),
+        (("--measured", "nothing"), "identifier = 'nothing': must be that of"),
         (("--campaign", f"{label}x"), f"there is {label}"),
         (("--campaign", label, "--band", 5, 2), "the lower first"),
     ):
@@ -222,14 +223,31 @@ def test_the_figure_shows_traces_deviations_and_spectra() -> None:
         assert one.spectrum is not None
         assert line.get_xdata()[0] == pytest.approx(one.spectrum.lowest_hz)
         assert line.get_ydata()[-1] == pytest.approx(one.spectrum.density[-1])
-    # white noise lies flat, that of the other falls as 1/f
+    # white noise lies flat at its level, that of the other falls as 1/f
     fits = [line for line in spectra.lines if line.get_color() == "black"]
+    assert np.exp(np.log(fits[0].get_ydata()).mean()) == pytest.approx(2 * 0.02**2 * INTERVAL_S, rel=0.1)
     for line, one in zip(fits, trace.plateaus, strict=True):
         (x0, y0), (x1, y1) = line.get_xydata()
         assert one.exponent is not None
         assert -math.log(y1 / y0) / math.log(x1 / x0) == pytest.approx(one.exponent.gamma)
     assert len(spectra.collections) == 2
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["1: 1.00 G₀", "2: 2.50 G₀"]
+
+
+def test_many_frequencies_are_averaged_for_the_eye() -> None:
+    values = np.random.default_rng(5).normal(2.0, 0.03, 200_000)
+    found = noise_spectrum(np.arange(len(values)) * INTERVAL_S, values)
+    frequencies, density, error = averaged_spectrum(found)
+    # three and a half decades
+    assert 50 < len(frequencies) < 75
+    level = 2 * 0.03**2 * INTERVAL_S
+    pulls = (density[:-1] / level - 1) / error[:-1]
+    assert pulls.std() == pytest.approx(1, abs=0.4)
+    assert abs(pulls).max() < 4.5
+    few = noise_spectrum(np.arange(1000) * INTERVAL_S, values[:1000])
+    frequencies, density, error = averaged_spectrum(few)
+    assert np.array_equal(density, few.density[3:])
+    assert set(error) == {few.relative_error}
 
 
 def test_figure_and_caption_are_written(measured: MeasuredTraceData, label: str, tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.report.style import COLOURS, GUIDE_COLOUR, LINE_COLOUR, Width, journal_style, new_figure
+from aiida_rewire.trace.noise_spectrum import HANN_NEIGHBOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from aiida_rewire.trace.noise_spectrum import NoiseSpectrum
     from aiida_rewire.trace.plateau_noise import PlateauNoise
 
 MOST_PLATEAUS = len(COLOURS)
@@ -28,6 +30,10 @@ LEAST_G0 = 0.1
 """Of a plateau whose mean is lower, delta G/G is as large as the junction is open, and hides that of others."""
 
 BINS = 25
+
+MOST_FREQUENCIES = 150
+PER_DECADE = 20
+"""Points of a spectrum with more frequencies."""
 
 PREFIXES = ((1e-15, "f"), (1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""))
 MULTIPLES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -147,6 +153,28 @@ def unit_of_frequency(highest_hz: float) -> tuple[float, str]:
     return next(((size, f"{prefix}Hz") for size, prefix in MULTIPLES if highest_hz >= size), (1.0, "Hz"))
 
 
+def averaged_spectrum(
+    spectrum: NoiseSpectrum,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return frequencies (Hz), densities and their relative errors as they are drawn.
+
+    Below four bins above zero the window mixes in what is no noise: that is left out. Where neighbours lie closer
+    than a twentieth of a decade, they are averaged, which makes the errors smaller.
+    """
+    told = spectrum.frequencies_hz >= spectrum.lowest_hz * (1 - 1e-9)
+    frequencies, density = spectrum.frequencies_hz[told], spectrum.density[told]
+    if len(frequencies) <= MOST_FREQUENCIES:
+        return frequencies, density, np.full(len(frequencies), spectrum.relative_error)
+    bins = np.floor(PER_DECADE * np.log10(frequencies / frequencies[0]) + 1e-9)
+    starts = np.flatnonzero(np.diff(bins, prepend=-1.0))
+    sizes = np.diff([*starts, len(frequencies)])
+    # neighbours under the Hann window tell in part the same
+    memory = 1 + 2 * sum(HANN_NEIGHBOURS[1:])
+    errors = spectrum.relative_error * np.sqrt(np.minimum(1.0, memory / sizes))
+    middles = np.exp(np.add.reduceat(np.log(frequencies), starts) / sizes)
+    return middles, np.add.reduceat(density, starts) / sizes, errors
+
+
 def _draw_traces(panels: Sequence[Axes], traces: Sequence[NoisyTrace], drawn: Sequence[Drawn]) -> None:
     size, unit = unit_of_time(max(float(np.ptp(trace.times_s)) for trace in traces))
     colours = {id(one.noise): one.colour for one in drawn}
@@ -190,6 +218,9 @@ def _draw_deviations(axes: Axes, drawn: Sequence[Drawn]) -> None:
 
 
 def _draw_spectra(axes: Axes, drawn: Sequence[Drawn]) -> None:
+    # imported here, as elsewhere: it takes longer than all else of this module
+    from scipy.special import digamma
+
     found = [(one, one.noise.spectrum) for one in drawn if one.noise.spectrum is not None]
     axes.set_ylabel("S$_\\mathrm{G}$ (G$_0^2$/Hz)")
     if not found:
@@ -206,11 +237,10 @@ def _draw_spectra(axes: Axes, drawn: Sequence[Drawn]) -> None:
         return
     size, unit = unit_of_frequency(max(spectrum.highest_hz for _, spectrum in found))
     for one, spectrum in found:
-        # below, the window mixes in what is no noise
-        told = spectrum.frequencies_hz >= spectrum.lowest_hz * (1 - 1e-9)
-        frequencies, density = spectrum.frequencies_hz[told] / size, spectrum.density[told]
-        # of a mean of that many exponential deviates, whose logarithm has about that error
-        factor = np.exp(spectrum.relative_error)
+        frequencies, density, error = averaged_spectrum(spectrum)
+        frequencies = frequencies / size
+        # the logarithm of a density has about its relative error
+        factor = np.exp(error)
         axes.fill_between(frequencies, density / factor, density * factor, color=one.colour, alpha=0.2, linewidth=0)
         axes.plot(frequencies, density, color=one.colour)
         fit = one.noise.exponent
@@ -222,6 +252,8 @@ def _draw_spectra(axes: Axes, drawn: Sequence[Drawn]) -> None:
             # the line of the fit passes through the middle of what it was fitted to
             x = np.log(spectrum.frequencies_hz[inside])
             middle, height = x.mean(), np.log(spectrum.density[inside]).mean()
+            # the mean of a logarithm lies below the logarithm of the mean
+            height += np.log(spectrum.averages) - digamma(spectrum.averages)
             axes.plot(
                 band / size,
                 np.exp(height - fit.gamma * (np.log(band) - middle)),

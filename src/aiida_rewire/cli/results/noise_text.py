@@ -102,7 +102,8 @@ def paragraphs(traces: Sequence[NoisyTrace]) -> tuple[list[str], list[str]]:
         "jumps (PELT).",
         f"Distributions: G less its mean, over the mean; plateaus below {LEAST_G0:g} G0 are left out beside others.",
         "Spectra: one-sided, Welch's method with Hann windows that overlap by half, from four bins above zero to "
-        "half the sampling frequency; bands are one standard error. Dashed: power laws, in the band of the fit.",
+        "half the sampling frequency; bands are one standard error, and many frequencies are averaged over a "
+        "twentieth of a decade. Dashed: power laws, in the band of the fit.",
     ]
     data = []
     for trace in traces:
