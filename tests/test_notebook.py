@@ -79,7 +79,7 @@ def test_noise_is_what_was_put_in(names: dict[str, Any]) -> None:
 
 
 def test_each_question_has_its_figure_and_numbers(names: dict[str, Any]) -> None:
-    trace, histogram, peaks, noise, noises = names["shown"]
+    trace, histogram, peaks, noises, noise = names["shown"]
     assert all(isinstance(figure, Figure) and figure.axes for figure in (trace, histogram, noise))
     assert [position for position, _, _ in peaks] == [peak.position_g0 for peak in names["peaks"]]
     assert [mean for mean, _ in noises] == [one.plateau.mean_g0 for one in names["noises"]]
