@@ -36,6 +36,8 @@ def names(cells: list[dict[str, Any]], aiida_profile: object) -> dict[str, Any]:
     label = f"notebook-{uuid.uuid4().hex[:8]}"
     make_trace(label, "2V-s1", snapshots=SNAPSHOTS)
     make_trace(label, "2V-s2", snapshots=SNAPSHOTS, seed=2)
+    # of another campaign nothing counts
+    make_trace(f"{label}-not", "2V-s1", snapshots=8)
     sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     assert sum(source.count(f'"{LABEL}"') for source in sources) == 1
     names: dict[str, Any] = {"shown": []}
