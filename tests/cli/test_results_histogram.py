@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,16 @@ def test_the_figure_in_two_dimensions_leaves_empty_bins_white(label: str) -> Non
     assert counts.filled(0).tolist() == histogram.counts.T.tolist()
     assert np.ma.getmaskarray(counts).sum() == (histogram.counts == 0).sum()
     assert figure.axes[0].get_xlabel() == "voltage (V)"
+
+
+def test_few_counts_are_told_in_whole_numbers(label: str) -> None:
+    found = chosen(label)
+    histogram = histogram_against(found, bins_for(found.transmission), "voltage")
+    once = replace(histogram, counts=np.minimum(histogram.counts, 1))
+    figure = draw_histogram_2d(once, "voltage")
+    figure.canvas.draw()
+    shown = [text.get_text() for text in figure.axes[1].get_yticklabels()]
+    assert [float(text) for text in shown if text] == [0, 1]
 
 
 @pytest.mark.parametrize("more", [("--against", "time"), ("--weigh", "chain", "--width", "double")])

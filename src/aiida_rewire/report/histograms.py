@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.ticker import MaxNLocator
 
 from aiida_rewire.errors import InvalidInput
@@ -48,6 +48,9 @@ ALONG = 40
 
 MOST_VOLTAGES = 60
 """With more different ones than this the bins of voltage are equal."""
+
+FEW = 10
+"""Counts below are shown in steps of one, not by decades."""
 
 G_LABEL = r"T per spin at E$_\mathrm{F}$ = G/G$_0$"
 AXES = {"time": "time since the voltage was switched on (ps)", "voltage": "voltage (V)"}
@@ -324,18 +327,14 @@ def draw_histogram_2d(histogram: Histogram2D, against: Against, *, width: Width 
     axes = figure.subplots()
     bins = histogram.bins
     counts = np.ma.masked_equal(histogram.counts.T, 0)
-    mesh = axes.pcolormesh(
-        histogram.edges,
-        bins.edges_g0,
-        counts,
-        cmap=COUNTS_MAP,
-        norm=LogNorm(1, max(2.0, float(histogram.counts.max()))),
-        rasterized=True,
-    )
+    most = int(counts.max())
+    few = most < FEW
+    norm = Normalize(0, most) if few else LogNorm(1, most)
+    mesh = axes.pcolormesh(histogram.edges, bins.edges_g0, counts, cmap=COUNTS_MAP, norm=norm, rasterized=True)
     if bins.logarithmic:
         axes.set_yscale("log")
     axes.set_xlabel(AXES[against])
     axes.set_ylabel(G_LABEL)
-    bar = figure.colorbar(mesh, ax=axes, pad=0.02)
+    bar = figure.colorbar(mesh, ax=axes, pad=0.02, ticks=MaxNLocator(integer=True) if few else None)
     bar.set_label("conductances")
     return figure
