@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from aiida_rewire.campaign.ways_out import TABLE, exit_code_of, way_out_of
-from aiida_rewire.workflows.functions import snapshots, structures, transmission
+from aiida_rewire.workflows.functions import measured, snapshots, structures, transmission
 
 PROCESSES = {
     point.name: point
     for group in ("aiida.calculations", "aiida.workflows")
     for point in entry_points(group=group)
-    if point.name.startswith("rewire.")
+    if point.name.startswith("rewire.") and not point.value.startswith("aiida_rewire.workflows.functions.")
 }
 
 
@@ -30,6 +30,8 @@ def test_every_process_and_every_function_that_refuses_stands_in_the_table() -> 
         "assemble_junctions": {structures.EXIT_OVERLAP, structures.EXIT_TOO_NARROW},
         "extract_snapshots": {snapshots.EXIT_BROKEN_DUMP},
         "merge_shards": {transmission.EXIT_NO_GRID},
+        "rewire.fit_series_resistance": {measured.EXIT_NO_FIT},
+        "rewire.subtract_series_resistance": {measured.EXIT_TOO_LARGE},
     }
     assert set(TABLE) == {*PROCESSES, *functions}
     assert {name: set(TABLE[name]) for name in functions} == functions

@@ -257,6 +257,16 @@ TABLE: Mapping[str, Codes] = {
     "assemble_junctions": ASSEMBLY,
     "extract_snapshots": {320: MD[320]},
     "merge_shards": {340: PWCOND_BASE[340]},
+    "rewire.fit_series_resistance": {
+        210: ExitCode(
+            "ERROR_NO_FIT", "give more cycles, or say which multiples of G0 the peaks are, or give the resistance"
+        )
+    },
+    "rewire.subtract_series_resistance": {
+        200: ExitCode(
+            "ERROR_TOO_LARGE", "give a smaller resistance: this one leaves no positive conductance at some points"
+        )
+    },
 }
 """By the name of the plugin, or of the function."""
 

@@ -14,6 +14,9 @@ from aiida_rewire.trace.measured import joined
 from aiida_rewire.trace.series_peaks import cycles_with_points, fit_to_peaks
 from aiida_rewire.trace.series_resistance import without_series_resistance
 
+EXIT_TOO_LARGE = 200
+EXIT_NO_FIT = 210
+
 
 @calcfunction
 def subtract_series_resistance(
@@ -36,7 +39,7 @@ def subtract_series_resistance(
     try:
         corrected = without_series_resistance(trace.conductance_g0, resistance_ohm.value)
     except InvalidInput as error:
-        return ExitCode(200, str(error))
+        return ExitCode(EXIT_TOO_LARGE, str(error))
     attributes = measured.base.attributes
     labels = {SERIES_RESISTANCE: attributes.get(SERIES_RESISTANCE, 0.0) + resistance_ohm.value}
     errors = [attributes.get(SERIES_RESISTANCE_ERROR, None), None if fit is None else fit["error_ohm"]]
@@ -73,7 +76,7 @@ def series_resistance_of_peaks(
     try:
         found = fit_to_peaks(cycles, multiples=None if multiples is None else multiples.get_list())
     except InvalidInput as error:
-        return ExitCode(210, str(error))
+        return ExitCode(EXIT_NO_FIT, str(error))
     fit = {
         **asdict(found.resistance),
         "cycles": found.cycles,
