@@ -24,6 +24,9 @@ from aiida_rewire.transport.landauer import CONDUCTANCE_QUANTUM
 
 PAGE = Path(__file__).parents[1] / "docs" / "howto" / "ask-the-graph.md"
 
+# the page asks a whole database: here one that holds no tests' odd numbers
+pytestmark = pytest.mark.nightly
+
 HIGHEST = 97.5
 """T that no other test comes near: the page asks for the highest of the database."""
 
