@@ -500,7 +500,7 @@ def test_without_a_terminal_nothing_is_removed_unless_it_is_said_so(
 
 
 def test_commands_stay_below_what_a_system_takes() -> None:
-    paths = [f"/work/{'µ' * 100}/{number}" for number in range(1000)]
+    paths = [f"/scratch/{'µ' * 100}/{number}" for number in range(1000)]
     commands = list(in_commands(paths))
     assert [path for some in commands for path in some] == paths
     assert 1 < len(commands) < 10
