@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from aiida_rewire.database.tables import batched
 
 JOB = "aiida.calculations:rewire.junction"
 """Process type of a junction's only job."""
@@ -39,7 +41,7 @@ def junctions_of(conductances: Mapping[str, str | None]) -> dict[str, Junction]:
     """
     computed = {uuid: reused or uuid for uuid, reused in conductances.items()}
     structures: dict[str, str] = {}
-    for some in _batched(sorted(set(computed.values()))):
+    for some in batched(sorted(set(computed.values())), MOST_ASKED):
         structures |= _of_one_job(some)
         structures |= _of_separate_jobs([uuid for uuid in some if uuid not in structures])
     return {uuid: Junction(source, structures.get(source, "")) for uuid, source in computed.items()}
@@ -86,9 +88,3 @@ def _of_separate_jobs(uuids: Sequence[str]) -> dict[str, str]:
         project="uuid",
     )
     return {conductance: structure for structure, conductance in query.iterall()}
-
-
-def _batched(uuids: Iterable[str]) -> Iterator[list[str]]:
-    every = list(uuids)
-    for start in range(0, len(every), MOST_ASKED):
-        yield every[start : start + MOST_ASKED]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from aiida import orm
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 CALLS = ("call_calc", "call_work")
 CREATE = "create"
 RETURN = "return"
+
+Name = TypeVar("Name", int, str)
 
 MOST_NAMED = 5000
 """So many rows are named one by one in a statement."""
@@ -93,10 +95,10 @@ class Tables:
         return condition
 
 
-def batched(pks: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Yield PKs, as many at a time as every database takes in a statement."""
-    for start in range(0, len(pks), MOST_NAMED):
-        yield pks[start : start + MOST_NAMED]
+def batched(names: Sequence[Name], most: int = MOST_NAMED) -> Iterator[Sequence[Name]]:
+    """Yield PKs or UUIDs, at most so many at a time: by default as many as every database takes in a statement."""
+    for start in range(0, len(names), most):
+        yield names[start : start + most]
 
 
 def number(value: Any) -> float | None:

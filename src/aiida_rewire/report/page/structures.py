@@ -38,9 +38,8 @@ def junctions_of(tables: Tables, pks: Collection[int]) -> Junctions:
         conductances.setdefault(structure, []).append(conductance)
     packing = Packing()
     columns = (nodes.c.attributes["cell"].as_json(), nodes.c.attributes["sites"].as_json())
-    wanted = sorted(conductances)
-    for start in range(0, len(wanted), AT_A_TIME):
-        statement = select(nodes.c.id, *columns).where(nodes.c.id.in_(wanted[start : start + AT_A_TIME]))
+    for some in batched(sorted(conductances), AT_A_TIME):
+        statement = select(nodes.c.id, *columns).where(nodes.c.id.in_(some))
         for structure, cell, sites in tables.rows(statement):
             for conductance in conductances[structure]:
                 packing.add(conductance, cell, [site["position"] for site in sites])
