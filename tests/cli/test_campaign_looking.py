@@ -269,8 +269,18 @@ def test_a_record_that_is_not_this_versions_is_told_in_a_line(run: Run, label: s
     group = find_campaign(label)
     change_extras(group, changed)
     said = run("status", label, status=1).stderr
-    # the list of all campaigns is read by other tests
+    listed = run("status", "--json")
+    table = run("status")
     orm.Group.collection.delete(group.pk)
     assert len(said.splitlines()) == 1
     assert said.startswith("Error: record: md.")
     assert said.endswith("; and 1 more\n")
+    # the list of all campaigns goes on past it
+    campaigns = json.loads(listed.stdout)["campaigns"]
+    (unreadable,) = (campaign for campaign in campaigns if campaign["label"] == label)
+    assert unreadable["state"] == "unreadable"
+    assert unreadable["problem"].startswith("record: md.")
+    assert [campaign["problem"] for campaign in campaigns if campaign["label"] != label] == [None] * (
+        len(campaigns) - 1
+    )
+    assert any(line.startswith(f"{label}: record: md.") for line in table.stderr.splitlines())

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.campaign.attempts import PROCESS_TYPE, SNAPSHOTS_MISSING, attempts_of, failed_snapshots
 from aiida_rewire.campaign.chain_progress import State, state_of_chain
-from aiida_rewire.campaign.chains import chains_of, snapshots_in
+from aiida_rewire.campaign.chains import Chain, chains_of, snapshots_in
 from aiida_rewire.campaign.outcomes import judge
 from aiida_rewire.campaign.ownership import owner_of
-from aiida_rewire.campaign.reading import spec_from_record
+from aiida_rewire.campaign.reading import CampaignErrors, spec_from_record
 from aiida_rewire.campaign.record import GROUP
+from aiida_rewire.campaign.specification import CampaignSpec
 from aiida_rewire.database.attributes import CONDUCTANCE
 from aiida_rewire.database.marks import VOID_EXTRA
 from aiida_rewire.database.tables import Tables
@@ -40,6 +41,9 @@ class Overview:
         With a conductance, and in all.
     controller
         What is known of who runs it; of use if its lock is held.
+    problem
+        Why its record cannot be read, if it cannot: changed by hand, or made by another version. Chains and
+        snapshots in all are not known then.
     """
 
     label: str
@@ -51,10 +55,13 @@ class Overview:
     snapshots_done: int
     snapshots_total: int
     controller: Mapping[str, Any] | None
+    problem: str = ""
 
     @property
     def state(self) -> str:
-        """In a word, as that of a campaign's progress."""
+        """In a word, as that of a campaign's progress; or that its record cannot be read."""
+        if self.problem:
+            return "unreadable"
         if all(state.is_over for state in self.chains):
             return "finished" if set(self.chains) <= {State.FINISHED} else "ended"
         if self.paused:
@@ -100,9 +107,35 @@ def overview_of(group: orm.Group, extras: dict[str, Any], done: int, process_typ
     process_type
         Of the nodes of its chains.
     """
-    spec = spec_from_record(extras["spec"])
+    states: Counter[State] = Counter()
+    chains: list[Chain] = []
+    problem = ""
+    try:
+        spec = spec_from_record(extras["spec"])
+    except CampaignErrors as error:
+        problem = error.errors[0]
+    else:
+        chains = chains_of(spec)
+        states = states_of(spec, chains, extras, process_type)
+    return Overview(
+        label=group.label,
+        uuid=group.uuid,
+        submitted_at=str(extras.get("submitted_at", "")),
+        submitted_by=owner_of(extras),
+        paused=bool(extras.get("paused")),
+        chains=states,
+        snapshots_done=done,
+        snapshots_total=sum(snapshots_in(chain.values) for chain in chains),
+        controller=extras.get("controller"),
+        problem=problem,
+    )
+
+
+def states_of(
+    spec: CampaignSpec, chains: Sequence[Chain], extras: dict[str, Any], process_type: str
+) -> Counter[State]:
+    """Return how many chains are in each state."""
     attempts = attempts_of(spec.label, process_type=process_type)
-    chains = chains_of(spec)
     states: Counter[State] = Counter()
     for chain in chains:
         those = attempts.get(chain.name, [])
@@ -116,17 +149,7 @@ def overview_of(group: orm.Group, extras: dict[str, Any], done: int, process_typ
         )
         last = those[-1] if those else None
         states[state_of_chain(chain.name, standing.outcome, last, extras, living=0)] += 1
-    return Overview(
-        label=group.label,
-        uuid=group.uuid,
-        submitted_at=str(extras.get("submitted_at", "")),
-        submitted_by=owner_of(extras),
-        paused=bool(extras.get("paused")),
-        chains=states,
-        snapshots_done=done,
-        snapshots_total=sum(snapshots_in(chain.values) for chain in chains),
-        controller=extras.get("controller"),
-    )
+    return states
 
 
 def snapshots_done(tables: Tables) -> dict[str, int]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 import psutil
 
+from aiida_rewire.cli.localhost import configure_localhost
 from aiida_rewire.cli.signals import on_stopping_signals
 
 PROFILE = "rewire"
@@ -95,13 +96,14 @@ class Home:
         DemoFailure
             If the profile cannot be used.
         """
-        if READY not in self.marker.read_text():
+        ready = READY in self.marker.read_text()
+        if not ready:
             # what an interrupted set-up left holds nothing yet
             shutil.rmtree(self.configuration, ignore_errors=True)
             self.verdi("presto", "--use-zeromq", "--non-interactive", "--profile-name", PROFILE)
             # what an interrupted demo had finished is found again instead of run again
             self.verdi("--profile", PROFILE, "config", "set", "caching.default_enabled", "true")
-            self.marker.write_text(f"{MARKER_TEXT}{READY}\n")
+        from aiida import orm
         from aiida.common.exceptions import AiidaException
         from aiida.manage.configuration import load_profile
 
@@ -111,6 +113,9 @@ class Home:
             raise DemoFailure(
                 f"the profile in {self.folder} cannot be used: {error}; see `aiida-rewire doctor`"
             ) from error
+        if not ready:
+            configure_localhost(orm.load_computer(COMPUTER))
+            self.marker.write_text(f"{MARKER_TEXT}{READY}\n")
 
     def verdi(self, *arguments: str) -> str:
         """Run verdi in this home and return what it prints.

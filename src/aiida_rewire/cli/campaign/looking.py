@@ -76,6 +76,9 @@ def list_campaigns(directory: Path | None, *, mine: bool, by: str | None, as_jso
             answer({"campaigns": [overview_values(*pair) for pair in found]}, [], as_json=True)
         elif found:
             show(overview_sheet(found))
+            for one, _ in found:
+                if one.problem:
+                    say_aside(f"{printable(one.label)}: {one.problem}")
         elif whose is not None:
             say(f"no campaign was recorded by {printable(whose)[:80] or 'you'}")
         else:

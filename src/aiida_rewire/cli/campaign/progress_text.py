@@ -172,10 +172,10 @@ def overview_row(campaign: Overview, runners: Runners) -> tuple[str, ...]:
     return (
         campaign.label,
         campaign.state,
-        f"{chains.get(State.FINISHED, 0)}/{sum(chains.values())}",
+        "?" if campaign.problem else f"{chains.get(State.FINISHED, 0)}/{sum(chains.values())}",
         str(chains.get(State.RUNNING, 0) or "-"),
         str(chains.get(State.FAILED, 0) + chains.get(State.KILLED, 0) or "-"),
-        f"{campaign.snapshots_done}/{campaign.snapshots_total}",
+        f"{campaign.snapshots_done}/{'?' if campaign.problem else campaign.snapshots_total}",
         "runs" if runners.controller else "-",
         f"{campaign.submitted_at[:16].replace('T', ' ')} {campaign.submitted_by}".strip(),
     )
@@ -186,6 +186,7 @@ def overview_values(campaign: Overview, runners: Runners) -> dict[str, Any]:
     return {
         "label": campaign.label,
         "state": campaign.state,
+        "problem": campaign.problem or None,
         "submitted_at": campaign.submitted_at,
         "submitted_by": campaign.submitted_by,
         "paused": campaign.paused,

@@ -14,6 +14,7 @@ from aiida_rewire.cli.campaign.opening import directory_option, json_option, say
 from aiida_rewire.cli.executables import find_executable
 from aiida_rewire.cli.home import COMPUTER, PROFILE, VERDI_TIMEOUT_S, DemoFailure, Home
 from aiida_rewire.cli.ingredients import DRIVER, ONE_THREAD, PROGRAMS
+from aiida_rewire.cli.localhost import configure_localhost
 from aiida_rewire.cli.profile import PROFILE_KEY, load_profile, open_profile
 from aiida_rewire.cli.setup.site import SiteCode
 
@@ -80,11 +81,13 @@ def opened(name: str | None, directory: Path | None) -> str:
     if directory is not None:
         open_profile(directory, make=True)
         return PROFILE
+    from aiida import orm
     from aiida.manage.configuration import get_config
 
     name = name or PROFILE
     config = get_config(create=True)
-    if name not in config.profile_names:
+    made = name not in config.profile_names
+    if made:
         before = config.default_profile_name
         verdi("presto", "--use-zeromq", "--non-interactive", "--profile-name", name)
         if before is not None:
@@ -94,6 +97,8 @@ def opened(name: str | None, directory: Path | None) -> str:
 
         reset_config()
     load_profile(name)
+    if made:
+        configure_localhost(orm.load_computer(COMPUTER))
     return name
 
 
@@ -127,15 +132,14 @@ def this_machine() -> tuple[orm.Computer, list[str]]:
     computer = found_computer(COMPUTER)
     if computer is not None:
         if not computer.is_configured:
-            computer.configure(safe_interval=0.0)
+            configure_localhost(computer)
             return computer, [f"computer {COMPUTER}: configured"]
         return computer, []
     work = Path(get_config().dirpath) / "scratch" / COMPUTER
     computer = orm.Computer(
         COMPUTER, COMPUTER, transport_type="core.local", scheduler_type="core.direct", workdir=str(work)
     ).store()
-    computer.configure(safe_interval=0.0)
-    computer.set_minimum_job_poll_interval(1)
+    configure_localhost(computer)
     computer.set_default_mpiprocs_per_machine(1)
     return computer, [f"computer {COMPUTER}: made"]
 
