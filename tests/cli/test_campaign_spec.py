@@ -158,13 +158,6 @@ def test_what_is_no_file_ends_in_a_line(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
-def test_a_folder_without_a_profile_is_told_in_a_line(run: Run, tmp_path: Path) -> None:
-    run("new", "a.yaml")
-    said = run("check", "a.yaml", "--directory", "x", status=1).output
-    assert "directory = x: no profile there" in said
-    assert not (tmp_path / "x").exists()
-
-
 def test_what_is_wrong_with_a_file_does_not_hide_what_the_database_lacks(run: Run, aiida_profile: Any) -> None:
     run("new", "a.yaml", "--protocol", "demo")
     text = Path("a.yaml").read_text()

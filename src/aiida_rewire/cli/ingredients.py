@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,19 +17,20 @@ if TYPE_CHECKING:
 DRIVER = "md"
 """Label of the Python that imports LAMMPS's module."""
 
+LD1 = "ld1"
+
 PROGRAMS = {
     DRIVER: ("python", "rewire.md"),
     "lmp": ("lmp", "rewire.md"),
     "pw": ("pw.x", "rewire.pw"),
     "pp": ("pp.x", "rewire.readback"),
     "pwcond": ("pwcond.x", "rewire.pwcond"),
-    "ld1": ("ld1.x", "rewire.ld1"),
+    LD1: ("ld1.x", "rewire.ld1"),
 }
 """Label of the code: the program and the entry point that runs it."""
 
 ONE_THREAD = "export OMP_NUM_THREADS=1\n"
 PSEUDO_FAMILY = "rewire/frozen-d"
-PSEUDO_TIMEOUT_S = 120
 
 
 def find_programs(labels: Iterable[str] = tuple(PROGRAMS)) -> dict[str, Path]:
@@ -79,6 +79,13 @@ def load_codes(programs: dict[str, Path]) -> dict[str, orm.InstalledCode]:
     return codes
 
 
+def has_pseudo() -> bool:
+    """Whether the family of silver's frozen-d pseudopotential is there."""
+    from aiida import orm
+
+    return bool(orm.QueryBuilder().append(orm.Group, filters={"label": PSEUDO_FAMILY}).count())
+
+
 def load_pseudo(code: orm.InstalledCode) -> Any:
     """Return silver's frozen-d pseudopotential from its family; ld1.x makes it first where there is none.
 
@@ -103,7 +110,7 @@ def load_pseudo(code: orm.InstalledCode) -> Any:
 
 
 def make_pseudo(code: orm.InstalledCode, generation: str) -> Any:
-    """Return the pseudopotential that ld1.x makes from one of the project's inputs; the daemon must run.
+    """Return the pseudopotential that ld1.x makes from one of the project's inputs, in this process.
 
     Raises
     ------
@@ -117,12 +124,7 @@ def make_pseudo(code: orm.InstalledCode, generation: str) -> Any:
     builder.code = code
     builder.generation = orm.SinglefileData(fixture_path("ld1", generation))
     builder.metadata.label = generation
-    node = CalculationFactory("rewire.ld1").submit_calculation(builder)
-    deadline = time.monotonic() + PSEUDO_TIMEOUT_S
-    while not node.is_terminated:
-        if time.monotonic() > deadline:
-            raise DemoFailure(f"ld1.x did not end in {PSEUDO_TIMEOUT_S} s; see `verdi process report {node.pk}`")
-        time.sleep(0.5)
+    node = CalculationFactory("rewire.ld1").run_calculation(builder)
     if not node.is_finished_ok:
         raise DemoFailure(f"ld1.x made no pseudopotential: [{node.exit_status}] {node.exit_message}")
     return node.outputs.pseudo

@@ -71,7 +71,7 @@ def open_profile(directory: Path | None, *, make: bool = False) -> None:
             raise DemoFailure(f"profile = {name}: must be left out with --directory, which has its own")
         home = Home.at(directory)
         if not make and (not home.exists or READY not in home.marker.read_text()):
-            raise DemoFailure(f"directory = {directory}: no profile there; `aiida-rewire md submit` makes one")
+            raise DemoFailure(f"directory = {directory}: no profile there; `aiida-rewire setup local` makes one")
         home.enter()
         with importing_aiida():
             home.open_profile()

@@ -53,6 +53,7 @@ def submit_command(
     A member of a group records it, and the group's service runs it.
     """
     from aiida_rewire.campaign.reading import CampaignErrors, read_campaign
+    from aiida_rewire.cli.campaign.embedded import open_and_prepare
 
     try:
         spec = read_campaign(file)
@@ -60,7 +61,7 @@ def submit_command(
         refuse(error.errors, file)
     with told_in_a_line():
         source = file.read_text(encoding="utf-8-sig")
-        open_and_prepare(spec, directory)
+        open_and_prepare(spec, directory, say_aside)
         check(spec, source, file)
         group, done = recorded(spec, source, amend=amend, force=force)
         found: dict[str, Any] = {"label": group.label, "pk": group.pk, "uuid": group.uuid, **done}
@@ -97,20 +98,6 @@ def refuse(errors: Sequence[str], file: Path) -> NoReturn:
     for line in errors:
         say_aside(line)
     raise DemoFailure(f"{len(errors)} error{'s' * (len(errors) != 1)} in {file}; nothing is recorded")
-
-
-def open_and_prepare(spec: CampaignSpec, directory: Path | None) -> None:
-    """Open the profile; an embedded one is made, with the programs of this machine as codes."""
-    from aiida_rewire.cli.profile import open_profile
-
-    home = home_of(directory)
-    if home is None:
-        open_profile(None)
-        return
-    from aiida_rewire.cli.campaign.embedded import prepare
-
-    open_profile(directory, make=True)
-    prepare(home, spec, say_aside)
 
 
 def check(spec: CampaignSpec, source: str, file: Path) -> None:

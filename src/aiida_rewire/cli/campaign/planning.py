@@ -11,7 +11,6 @@ import click
 from aiida_rewire.cli.campaign.opening import directory_option, json_option, say_aside, told_in_a_line
 from aiida_rewire.cli.campaign.spec import printable
 from aiida_rewire.cli.home import DemoFailure
-from aiida_rewire.cli.profile import open_profile
 
 if TYPE_CHECKING:
     from aiida_rewire.campaign.planning import Plan
@@ -51,6 +50,7 @@ def checked(file: Path, directory: Path | None, *, as_json: bool) -> CampaignSpe
     from aiida_rewire.campaign.checks import database_problems
     from aiida_rewire.campaign.reading import CampaignErrors, examine_file
     from aiida_rewire.campaign.record import is_recorded
+    from aiida_rewire.cli.campaign.embedded import open_and_prepare
 
     spec = None
     try:
@@ -60,7 +60,7 @@ def checked(file: Path, directory: Path | None, *, as_json: bool) -> CampaignSpe
     else:
         spec, problems = reading.spec, reading.problems
         if spec is not None:
-            open_profile(directory)
+            open_and_prepare(spec, directory, say_aside)
             wrong = [problem.place for problem in problems]
             problems += database_problems(spec, wrong, submitted=is_recorded(spec))
         errors = reading.source.messages(problems)

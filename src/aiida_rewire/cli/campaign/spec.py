@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aiida_rewire.cli.campaign.opening import directory_option, json_option, told_in_a_line
+from aiida_rewire.cli.campaign.opening import directory_option, json_option, say_aside, told_in_a_line
 from aiida_rewire.cli.home import DemoFailure
-from aiida_rewire.cli.profile import open_profile
 from aiida_rewire.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -75,10 +74,12 @@ def check_command(file: Path, offline: bool, directory: Path | None, as_json: bo
     """Say all that is wrong with a campaign file, each with its line and a way out.
 
     Without --offline also whether its codes, computers, pseudopotentials and force field are there, whether its jobs
-    fit the computers, and its chains the slots of the daemon. Nothing is stored but silver's own force field.
+    fit the computers, and its chains the slots of the daemon. Nothing is stored but silver's own force field; with
+    --directory the profile is made, with the programs of this machine as codes.
     """
     from aiida_rewire.campaign.checks import database_problems
     from aiida_rewire.campaign.reading import CampaignErrors, examine_file
+    from aiida_rewire.cli.campaign.embedded import open_and_prepare
 
     if offline and directory is not None:
         raise DemoFailure(f"directory = {directory}: must be left out with --offline, which asks no database")
@@ -91,7 +92,7 @@ def check_command(file: Path, offline: bool, directory: Path | None, as_json: bo
         spec, problems = reading.spec, reading.problems
         if spec is not None and not offline:
             with told_in_a_line():
-                open_profile(directory)
+                open_and_prepare(spec, directory, say_aside)
                 problems += database_problems(spec, [problem.place for problem in problems])
         errors = reading.source.messages(problems)
     if errors or spec is None:

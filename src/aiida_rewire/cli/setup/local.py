@@ -13,7 +13,7 @@ import click
 from aiida_rewire.cli.campaign.opening import directory_option, json_option, say, say_aside, told_in_a_line
 from aiida_rewire.cli.executables import find_executable
 from aiida_rewire.cli.home import COMPUTER, PROFILE, VERDI_TIMEOUT_S, DemoFailure, Home
-from aiida_rewire.cli.ingredients import DRIVER, ONE_THREAD, PROGRAMS
+from aiida_rewire.cli.ingredients import DRIVER, LD1, ONE_THREAD, PROGRAMS, PSEUDO_FAMILY, has_pseudo, load_pseudo
 from aiida_rewire.cli.localhost import configure_localhost
 from aiida_rewire.cli.profile import PROFILE_KEY, load_profile, open_profile
 from aiida_rewire.cli.setup.site import SiteCode
@@ -35,6 +35,9 @@ def local_command(context: click.Context, update: bool, directory: Path | None, 
     """
     with told_in_a_line():
         profile = opened(context.meta.get(PROFILE_KEY), directory)
+        # AiiDA, imported earlier, would look for the profile elsewhere
+        from aiida import orm
+
         from aiida_rewire.cli.setup.registering import asked_of_code as asked_of
         from aiida_rewire.cli.setup.registering import differences, found_code, of_code, write_code
 
@@ -59,6 +62,9 @@ def local_command(context: click.Context, update: bool, directory: Path | None, 
             code, said = write_code(name, asked, computer)
             codes[name] = code.full_label
             done += [said] if said else []
+        if LD1 in programs and not has_pseudo():
+            load_pseudo(orm.load_code(codes[LD1]))
+            done.append(f"pseudopotentials {PSEUDO_FAMILY}: made, for trials, not for publication")
     if as_json:
         values = {"profile": profile, "computer": COMPUTER, "codes": codes, "missing": missing, "done": done}
         click.echo(json.dumps(values, indent=2))
