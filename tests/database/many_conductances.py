@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from aiida import orm
 from aiida.manage import get_manager
 from synthetic import finished, synthetic_spec
-from synthetic_tables import JOB, WORK, Made, Writer
+from synthetic_tables import FUNCTION, JOB, WORK, Made, Writer
 
 from aiida_rewire.campaign.record import record_campaign
 from aiida_rewire.campaign.specification import CampaignSpec
 
 VOLTAGES = (2.0, 4.0, 6.0, 8.0, 10.0)
 CONDUCTANCE = "data.rewire.conductance.ConductanceData."
-SKELETON = (WORK, JOB, CONDUCTANCE)
+SKELETON = (WORK, JOB, FUNCTION, CONDUCTANCE)
 """Types that lead from a chain to its conductances."""
 
 COLUMNS = ("numbers", "campaigns", "voltages", "seeds", "chains")
