@@ -49,18 +49,20 @@ def runners_of(uuid: str, said: Mapping[str, Any] | None) -> Runners:
         pid=known.get("pid"),
         user=known.get("user"),
         since=known.get("since"),
-        daemon=daemon_runs(),
+        daemon=daemon_runs_here(),
     )
 
 
-def daemon_runs() -> bool | None:
+def daemon_runs_here() -> bool | None:
     """Whether the daemon of the loaded profile runs on this machine; None if it cannot have one."""
     import psutil
     from aiida.manage import get_manager
 
+    from aiida_rewire.database.others import noted_daemon
+
     profile = get_manager().get_profile()
     if profile is None or profile.process_control_backend is None:
         return None
-    pid = get_manager().get_daemon_client().get_daemon_pid()
+    pid = noted_daemon()
     # a machine that went down leaves the file with the PID behind
     return pid is not None and psutil.pid_exists(pid)

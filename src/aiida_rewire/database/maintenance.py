@@ -8,12 +8,11 @@ upkeep, for which nobody else may use the profile.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from aiida_rewire.database.queries import fetch
-from aiida_rewire.database.storage import Storage, daemon_runs, upkeep
-from aiida_rewire.errors import InvalidInput
+from aiida_rewire.database.others import alone_in
+from aiida_rewire.database.storage import Storage, upkeep
 
 LOCK_TIMEOUT_S = 60
 
@@ -65,7 +64,7 @@ def maintain(storage: Storage, *, full: bool, dry_run: bool, tell: Callable[[str
     """
     from aiida.manage import get_manager
 
-    with upkeep(storage), alone_in(storage) if full else contextlib.nullcontext():
+    with upkeep(storage), alone_in(storage, "leave out --full") if full else contextlib.nullcontext():
         database, repository, loose, loose_bytes = measured(storage)
         files = get_manager().get_profile_storage().get_repository()
         unowned = sorted(set(files.list_objects()) - storage.owned()) if full else None
@@ -112,69 +111,3 @@ def vacuum(storage: Storage, *, full: bool) -> None:
         if full:
             connection.execute(text("VACUUM"))
         connection.execute(text("ANALYZE"))
-
-
-@contextlib.contextmanager
-def alone_in(storage: Storage) -> Iterator[None]:
-    """Keep all others out of a profile inside a block.
-
-    AiiDA's lock holds for programs that use the same configuration; those of other accounts and hosts are seen by
-    their connections with PostgreSQL.
-
-    Raises
-    ------
-    InvalidInput
-        If somebody uses it.
-    """
-    from aiida.common.exceptions import LockedProfileError, LockingProfileError
-    from aiida.manage import get_manager
-    from aiida.manage.profile_access import ProfileAccessManager
-
-    way_out = "or leave out --full"
-    if daemon_runs():
-        raise InvalidInput("profile", storage.name, "without a daemon that runs", f"`verdi daemon stop`, {way_out}")
-    profile = get_manager().get_profile_storage().profile
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(ProfileAccessManager(profile).lock())
-        except (LockedProfileError, LockingProfileError) as error:
-            by = "; ".join(line.strip(" -") for line in str(error).splitlines()[2:])
-            raise InvalidInput(
-                "profile", storage.name, f"used by nobody else, and is by: {by}", f"end these, {way_out}"
-            ) from error
-        others = connected(storage)
-        if others:
-            raise InvalidInput(
-                "profile",
-                storage.name,
-                f"used by nobody else, and its database is by: {', '.join(others)}",
-                f"end these, {way_out}",
-            )
-        yield
-
-
-def connected(storage: Storage) -> list[str]:
-    """Return who else is connected to the database: role, program and host."""
-    if not storage.is_postgresql:
-        return []
-    from aiida_rewire.database.lock import APPLICATION
-
-    rows = fetch(
-        storage.session,
-        "SELECT DISTINCT usename, application_name, coalesce(host(client_addr), 'this host') FROM pg_stat_activity"
-        " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        # that of the lock which this program holds
-        " AND NOT (application_name = :ours AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
-        " AND granted AND CAST(classid AS bigint) = :high AND CAST(objid AS bigint) = :low))",
-        {"ours": APPLICATION, **key_parts()},
-    )
-    return [f"{role} ({program or 'a program without a name'}, {host})" for role, program, host in rows]
-
-
-def key_parts() -> dict[str, int]:
-    """Return the key of the lock of upkeep in the two parts in which PostgreSQL shows it."""
-    from aiida_rewire.database.lock import key_of
-    from aiida_rewire.database.storage import UPKEEP
-
-    key = key_of(UPKEEP)
-    return {"high": (key >> 32) & 0xFFFFFFFF, "low": key & 0xFFFFFFFF}

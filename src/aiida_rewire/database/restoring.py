@@ -9,8 +9,9 @@ from pathlib import Path
 
 from aiida_rewire.database import dump
 from aiida_rewire.database.backup import Record, backup_in, missing_in
+from aiida_rewire.database.others import alone_in
 from aiida_rewire.database.queries import fetch
-from aiida_rewire.database.storage import CONTAINER, Storage, daemon_runs, upkeep
+from aiida_rewire.database.storage import CONTAINER, Storage, upkeep
 from aiida_rewire.errors import InvalidInput
 
 COPYING = f"{CONTAINER}.restoring"
@@ -35,7 +36,7 @@ def restore(storage: Storage, folder: Path, tell: Callable[[str], None]) -> tupl
     Raises
     ------
     InvalidInput
-        If the profile is not empty or of the other database, or the backup is none.
+        If the profile is not empty, used by others or of the other database, or the backup is none.
     """
     from aiida.manage import get_manager
 
@@ -50,27 +51,28 @@ def restore(storage: Storage, folder: Path, tell: Callable[[str], None]) -> tupl
     if storage.is_postgresql:
         dump.program("pg_restore")
     with upkeep(storage):
-        refuse_used(storage)
-        copy = storage.container.with_name(COPYING)
-        shutil.rmtree(copy, ignore_errors=True)
-        tell(f"copying {record.files} files ...")
-        shutil.copytree(backup / CONTAINER, copy)
-        tell("restoring the database ...")
-        get_manager().reset_profile_storage()
-        # from here on, what there was is gone: it was empty
-        dump.restore(storage, backup)
-        shutil.rmtree(storage.container)
-        copy.rename(storage.container)
+        refuse_filled(storage)
+        with alone_in(storage):
+            copy = storage.container.with_name(COPYING)
+            shutil.rmtree(copy, ignore_errors=True)
+            tell(f"copying {record.files} files ...")
+            shutil.copytree(backup / CONTAINER, copy)
+            tell("restoring the database ...")
+            get_manager().reset_profile_storage()
+            # from here on, what there was is gone: it was empty
+            dump.restore(storage, backup)
+            shutil.rmtree(storage.container)
+            copy.rename(storage.container)
     return backup, record
 
 
-def refuse_used(storage: Storage) -> None:
-    """Refuse a profile with data, or with a daemon.
+def refuse_filled(storage: Storage) -> None:
+    """Refuse a profile with data.
 
     Raises
     ------
     InvalidInput
-        If it has either.
+        If it has any.
     """
     nodes = int(fetch(storage.session, "SELECT count(*) FROM db_dbnode", {})[0][0])
     groups = int(fetch(storage.session, "SELECT count(*) FROM db_dbgroup", {})[0][0])
@@ -81,8 +83,6 @@ def refuse_used(storage: Storage) -> None:
             "empty: a backup takes the place of all that is there",
             "make a new one with `verdi profile setup`",
         )
-    if daemon_runs():
-        raise InvalidInput("profile", storage.name, "without a daemon that runs", "`verdi daemon stop` first")
 
 
 @dataclass(frozen=True)

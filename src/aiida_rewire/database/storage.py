@@ -151,13 +151,3 @@ def upkeep(storage: Storage) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def daemon_runs() -> bool:
-    """Whether the daemon of the loaded profile runs."""
-    from aiida.manage import get_manager
-
-    profile = get_manager().get_profile()
-    if profile is None or not profile.process_control_backend:
-        return False
-    return bool(get_manager().get_daemon_client().is_daemon_running)

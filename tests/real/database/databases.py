@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from tests.real.services.profile import Done, Profile
 
@@ -43,6 +46,20 @@ check_all()
 CONTENT = f"""{BEGIN}
 from tests.database.contents import content
 print(content())
+"""
+
+USE = f"""{BEGIN}
+import time
+orm.QueryBuilder().append(orm.Node).count()
+print("uses", flush=True)
+time.sleep(120)
+"""
+
+UNOWNED = f"""{BEGIN}
+import io
+from aiida.manage import get_manager
+repository = get_manager().get_profile_storage().get_repository()
+print(repository.put_object_from_filelike(io.BytesIO(b"nobody's" * 100)))
 """
 
 
@@ -104,4 +121,22 @@ class Database:
         """Folder of its files."""
         if self.kind == SQLITE:
             return Path(self.configuration["filepath"]) / "container"
-        return self.profile.folder / f"repository-{self.name}" / "container"
+        return Path(unquote(urlsplit(self.configuration["repository_uri"]).path)) / "container"
+
+
+@contextmanager
+def running(database: Database, script: str) -> Iterator[None]:
+    """Run a script in the background, from its first line on."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", script, database.name],
+        env=database.profile.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() in ("holds", "uses")
+        yield
+    finally:
+        process.kill()
+        process.wait()

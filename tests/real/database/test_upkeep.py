@@ -1,13 +1,10 @@
 """Size, upkeep and indices of a database, on SQLite and PostgreSQL."""
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.real.database.databases import BEGIN, POSTGRESQL, SQLITE, Database
+from tests.real.database.databases import BEGIN, POSTGRESQL, SQLITE, UNOWNED, USE, Database, running
 
 pytestmark = pytest.mark.real
 
@@ -17,20 +14,6 @@ from aiida_rewire.database.storage import Storage, upkeep
 with upkeep(Storage.of_profile()):
     print("holds", flush=True)
     time.sleep(120)
-"""
-
-USE = f"""{BEGIN}
-import time
-orm.QueryBuilder().append(orm.Node).count()
-print("uses", flush=True)
-time.sleep(120)
-"""
-
-UNOWNED = f"""{BEGIN}
-import io
-from aiida.manage import get_manager
-repository = get_manager().get_profile_storage().get_repository()
-print(repository.put_object_from_filelike(io.BytesIO(b"nobody's" * 100)))
 """
 
 PLAN = f"""{BEGIN}
@@ -47,24 +30,6 @@ queries.fetch = explained
 queries.trace("a", "b")
 queries.conductances(queries.Selection(voltage_v=2.0, transmission=(0.5, 1.0)))
 """
-
-
-@contextmanager
-def running(database: Database, script: str) -> Iterator[None]:
-    """Run a script in the background, from its first line on."""
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", script, database.name],
-        env=database.profile.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() in ("holds", "uses")
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.parametrize("kind", [SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.nightly)])
