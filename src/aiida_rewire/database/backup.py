@@ -21,6 +21,7 @@ from typing import Any
 
 from aiida_rewire.database.dump import FILES, Content, dump, program
 from aiida_rewire.database.storage import CONTAINER, Storage, upkeep
+from aiida_rewire.database.tables import batched
 from aiida_rewire.errors import InvalidInput
 
 RECORD = "backup.json"
@@ -31,8 +32,6 @@ LIVE = "live-backup"
 
 UNFINISHED = "sandbox"
 """Where disk-objectstore writes a file before it is one of the repository."""
-
-BATCH = 5000
 
 
 @dataclass(frozen=True)
@@ -245,11 +244,9 @@ def refuse_incomplete(folder: Path, content: Content) -> None:
 
 def missing_in(keys: Iterable[str], has: Callable[[list[str]], list[bool]]) -> list[str]:
     """Return the keys of files that are not there."""
-    wanted = sorted(keys)
     missing = []
-    for start in range(0, len(wanted), BATCH):
-        some = wanted[start : start + BATCH]
-        missing += [key for key, there in zip(some, has(some), strict=True) if not there]
+    for some in batched(sorted(keys)):
+        missing += [key for key, there in zip(some, has(list(some)), strict=True) if not there]
     return missing
 
 
