@@ -11,15 +11,15 @@ import numpy as np
 from aiida import orm
 from aiida.common.links import LinkType
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.data.conductance import ConductanceData
+from aiida_rewire.database.marks import CHAIN_PROCESS
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def make_chain(campaign: str, chain: str, *, state: str = "finished", exit_status: int | None = 0) -> Any:
     """A chain's attempt that is stored, and sealed if it has ended."""
-    node = orm.WorkChainNode(label=f"{campaign}/{chain}", process_type=PROCESS_TYPE)
+    node = orm.WorkChainNode(label=f"{campaign}/{chain}", process_type=CHAIN_PROCESS)
     node.store()
     node.set_process_state("running")
     return node if state == "running" else end_process(node, state, exit_status)

@@ -12,19 +12,11 @@ from aiida.plugins import DataFactory
 from aiida.tools import delete_nodes
 from small_campaigns import make_spec
 
-from aiida_rewire.campaign.attempts import (
-    PROCESS_TYPE,
-    SENT_EXTRA,
-    Ending,
-    attempts_of,
-    failed_snapshots,
-    like,
-    state_of,
-)
+from aiida_rewire.campaign.attempts import SENT_EXTRA, Ending, attempts_of, failed_snapshots, like, state_of
 from aiida_rewire.campaign.members import add_members
 from aiida_rewire.campaign.processes import OUR_PAUSE, awaited_in, living_of
 from aiida_rewire.campaign.record import record_campaign
-from aiida_rewire.database.marks import VOID_EXTRA
+from aiida_rewire.database.marks import CHAIN_PROCESS, VOID_EXTRA
 from aiida_rewire.workflows.pausing import PAUSED, is_paused
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
@@ -45,7 +37,7 @@ def make(
     caller: orm.ProcessNode | None = None,
     link: str = "CALL",
     kind: type = orm.WorkChainNode,
-    process_type: str | None = PROCESS_TYPE,
+    process_type: str | None = CHAIN_PROCESS,
     checkpoint: bool = True,
     **attributes: Any,
 ) -> Any:
@@ -236,8 +228,8 @@ def test_members_are_added_once() -> None:
         node.base.attributes.set_many({**labels, "campaign": name})
         node.backend_entity.bare_model.node_type = conductance_class.class_node_type
         node.backend_entity.store(clean=False)
-    assert add_members(group, process_type=PROCESS_TYPE) == 2
-    assert add_members(group, process_type=PROCESS_TYPE) == 0
+    assert add_members(group, process_type=CHAIN_PROCESS) == 2
+    assert add_members(group, process_type=CHAIN_PROCESS) == 0
     members = orm.QueryBuilder().append(orm.Group, filters={"id": group.pk}, tag="group")
     members.append(orm.Node, with_group="group", project="id")
     assert sorted(members.all(flat=True)) == sorted([chain.pk, own.pk])

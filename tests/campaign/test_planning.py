@@ -18,7 +18,6 @@ from aiida_pseudo.data.pseudo import UpfData
 from synthetic import synthetic_campaign
 
 from aiida_rewire.campaign import expected
-from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.chains import chains_of
 from aiida_rewire.campaign.expected import Region
 from aiida_rewire.campaign.planning import (
@@ -36,6 +35,7 @@ from aiida_rewire.campaign.planning import (
 from aiida_rewire.campaign.record import find_campaign, spec_of
 from aiida_rewire.campaign.similar import Measured, conductances_there, costs_like
 from aiida_rewire.campaign.specification import CampaignSpec, Reuse
+from aiida_rewire.database.marks import CHAIN_PROCESS
 from aiida_rewire.md.reaxff import force_field_text, silver_parameters
 from aiida_rewire.transport.pw_xml import read_pw_xml
 from aiida_rewire.workflows.functions.structures import build_lead
@@ -214,7 +214,9 @@ def gives(job: orm.ProcessNode, label: str, data: orm.Data) -> Any:
 
 
 def chain_of(protocol: str) -> orm.WorkChainNode:
-    chain: orm.WorkChainNode = finished(orm.WorkChainNode, PROCESS_TYPE, {"labels": orm.Dict({"protocol": protocol})})
+    chain: orm.WorkChainNode = finished(
+        orm.WorkChainNode, CHAIN_PROCESS, {"labels": orm.Dict({"protocol": protocol})}
+    )
     return chain
 
 

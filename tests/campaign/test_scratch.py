@@ -14,13 +14,13 @@ from click.testing import CliRunner, Result
 from small_campaigns import make_spec
 
 from aiida_rewire.campaign import cleaning
-from aiida_rewire.campaign.attempts import PROCESS_TYPE, VOID_EXTRA
 from aiida_rewire.campaign.cleaning import clean, measure
 from aiida_rewire.campaign.extras import change_extras
 from aiida_rewire.campaign.record import record_campaign
 from aiida_rewire.campaign.scratch import Also, Kept, choose_folders, entangled
 from aiida_rewire.campaign.scratch_folders import LONGEST_COMMAND, in_commands
 from aiida_rewire.cli.campaign.group import campaign_group
+from aiida_rewire.database.marks import CHAIN_PROCESS, VOID_EXTRA
 
 JOB = "rewire.junction"
 CONTENT = b"x" * 200_000
@@ -48,7 +48,7 @@ class Campaign:
 
     def chain(self, name: str = "8V-s1", state: str = "finished", status: int | None = 0) -> orm.WorkChainNode:
         """Store an attempt at a chain."""
-        return process(f"{self.label}/{name}", state, status, process_type=PROCESS_TYPE)
+        return process(f"{self.label}/{name}", state, status, process_type=CHAIN_PROCESS)
 
     def folder(self, job: orm.ProcessNode, path: str | None = None, *, make: bool = True) -> orm.RemoteData:
         """Store the folder of a job, and put a file there."""
@@ -243,7 +243,7 @@ def test_leads_stay_until_they_are_asked_for_and_nothing_may_take_them(
     assert campaign.kept() == {lead: Kept.LEAD}
     assert campaign.gone(leads=True) == {lead, readback}
     # a chain that has found it and not yet begun its lanes is linked to the code alone
-    other = orm.WorkChainNode(label="", process_type=PROCESS_TYPE)
+    other = orm.WorkChainNode(label="", process_type=CHAIN_PROCESS)
     other.set_process_state("waiting")
     other.base.links.add_incoming(code, LinkType.INPUT_WORK, "lead__pw__code")
     other.store()

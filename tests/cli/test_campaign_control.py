@@ -16,10 +16,10 @@ from aiida_pseudo.data.pseudo import UpfData
 from click.testing import Result
 from tests.cli.invoking import invoke
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.extras import read_extras
 from aiida_rewire.campaign.record import find_campaign, spec_of
 from aiida_rewire.cli.main import main
+from aiida_rewire.database.marks import CHAIN_PROCESS
 
 Run = Callable[..., Result]
 FAMILY = "control/frozen-d"
@@ -74,7 +74,7 @@ def printed(result: Result) -> dict[str, Any]:
 
 def make(label: str, state: str = "finished", status: int | None = 0) -> orm.WorkChainNode:
     """Store a process."""
-    node = orm.WorkChainNode(label=label, process_type=PROCESS_TYPE)
+    node = orm.WorkChainNode(label=label, process_type=CHAIN_PROCESS)
     node.set_process_state(state)
     if status is not None:
         node.set_exit_status(status)

@@ -15,10 +15,10 @@ from aiida_pseudo.data.pseudo import UpfData
 from click.testing import Result
 from tests.cli.invoking import invoke
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.reading import read_campaign
 from aiida_rewire.campaign.record import record_campaign
 from aiida_rewire.cli.main import main
+from aiida_rewire.database.marks import CHAIN_PROCESS
 
 Run = Callable[..., Result]
 PROGRAMS = {"md": "rewire.md", "pw": "rewire.pw", "pp": "rewire.readback", "pwcond": "rewire.pwcond"}
@@ -120,7 +120,7 @@ def test_of_a_recorded_campaign_what_is_left_is_planned(run: Run) -> None:
     path = write(label=label, seeds="[1, 2, 3]")
     record_campaign(read_campaign(path), path.read_text())
     for chain, state, status in (("2V-s1", "finished", 0), ("8V-s1", "finished", 311), ("8V-s2", "killed", None)):
-        node = orm.WorkChainNode(label=f"{label}/{chain}", process_type=PROCESS_TYPE)
+        node = orm.WorkChainNode(label=f"{label}/{chain}", process_type=CHAIN_PROCESS)
         node.set_process_state(state)
         if status is not None:
             node.set_exit_status(status)

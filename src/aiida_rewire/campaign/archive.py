@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.extras import read_extras
 from aiida_rewire.campaign.members import add_members
 from aiida_rewire.campaign.processes import living_of
 from aiida_rewire.campaign.table import conductance_rows, description_of, write_csv, write_parquet
+from aiida_rewire.database.marks import CHAIN_PROCESS
 from aiida_rewire.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def write_archive(group: orm.Group, path: Path) -> None:
     from aiida.tools.archive import create_archive
     from aiida.tools.archive.exceptions import ExportValidationError
 
-    add_members(group, process_type=PROCESS_TYPE)
+    add_members(group, process_type=CHAIN_PROCESS)
     with quiet():
         try:
             create_archive([group], filename=path, overwrite=True, include_authinfos=False, **OWN_CHAINS_ALONE)

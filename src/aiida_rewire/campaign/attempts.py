@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from aiida_rewire.database.marks import CHAIN_PROCESS, CHAIN_WORKFLOW, VOID_EXTRA
-
-WORKFLOW = CHAIN_WORKFLOW
-PROCESS_TYPE = CHAIN_PROCESS
-
+from aiida_rewire.database.marks import CHAIN_PROCESS, VOID_EXTRA
 
 SENT_EXTRA = "rewire_sent"
 """Extra of an attempt whose task the broker has taken, if its controller lived to say so: the slots it may hold."""
@@ -122,7 +118,7 @@ def oldest_first(tag: str) -> list[dict[str, list[dict[str, str]]]]:
 
 
 def attempts_of(
-    campaign: str, *, chain: str | None = None, process_type: str = PROCESS_TYPE, void: bool = False
+    campaign: str, *, chain: str | None = None, process_type: str = CHAIN_PROCESS, void: bool = False
 ) -> dict[str, list[Attempt]]:
     """Return the attempts of each chain that has any, oldest first.
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE, SNAPSHOTS_MISSING, TERMINAL, Attempt, attempts_of, state_of
+from aiida_rewire.campaign.attempts import SNAPSHOTS_MISSING, TERMINAL, Attempt, attempts_of, state_of
 from aiida_rewire.campaign.branches import Alive, Segment, alive_below, extracted_by, refused_in, segments_of
 from aiida_rewire.database.attributes import CONDUCTANCE
-from aiida_rewire.database.marks import VOID_EXTRA
+from aiida_rewire.database.marks import CHAIN_PROCESS, VOID_EXTRA
 from aiida_rewire.database.tables import MOST_NAMED, Tables, flag, number, plugin_of, whole
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def snapshot_in(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def take_census(group: orm.Group, *, process_type: str = PROCESS_TYPE) -> Census:
+def take_census(group: orm.Group, *, process_type: str = CHAIN_PROCESS) -> Census:
     """Ask the database about a campaign.
 
     Parameters

@@ -9,10 +9,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from aiida_rewire.campaign.accounting import Answer, Asked, Unknown, ask_again, store_accounts
-from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.census import conductances_of
 from aiida_rewire.campaign.jobs import RUNNING, Job, jobs_of
 from aiida_rewire.campaign.outages import begin_anew
+from aiida_rewire.database.marks import CHAIN_PROCESS
 from aiida_rewire.database.tables import Tables
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def total(spent: Iterable[Spent]) -> Sum:
 
 
 def cost_of(
-    group: orm.Group, tell: Callable[[str], None], *, ask: bool = True, process_type: str = PROCESS_TYPE
+    group: orm.Group, tell: Callable[[str], None], *, ask: bool = True, process_type: str = CHAIN_PROCESS
 ) -> Cost:
     """Return what a campaign costs.
 

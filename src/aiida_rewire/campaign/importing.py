@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.campaign.archive import quiet, sha256_of
-from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.extras import IMPORTED, Extras, change_extras, read_extras
 from aiida_rewire.campaign.members import add_members
 from aiida_rewire.campaign.reading import spec_from_record
-from aiida_rewire.campaign.record import GROUP, stamp
+from aiida_rewire.campaign.record import stamp
+from aiida_rewire.database.marks import CAMPAIGN_GROUP, CHAIN_PROCESS
 from aiida_rewire.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def import_campaign(path: Path) -> tuple[orm.Group, bool]:
                 delete_group(group)
             raise
     change_extras(group, lambda there: later(there, record.extras) | {IMPORTED: there[IMPORTED], "paused": True})
-    add_members(group, process_type=PROCESS_TYPE)
+    add_members(group, process_type=CHAIN_PROCESS)
     return group, True
 
 
@@ -138,7 +138,7 @@ def record_in(path: Path) -> Record:
         query = orm.QueryBuilder(backend=backend)
         query.append(
             orm.Group,
-            filters={"type_string": GROUP},
+            filters={"type_string": CAMPAIGN_GROUP},
             project=["uuid", "label", "description", "time", "extras"],
         )
         found = query.all()
@@ -170,7 +170,7 @@ def group_here(record: Record) -> orm.Group | None:
     from aiida.plugins import GroupFactory
 
     either = {"or": [{"uuid": record.uuid}, {"label": record.label}]}
-    groups = orm.QueryBuilder().append(GroupFactory(GROUP), filters=either).all(flat=True)
+    groups = orm.QueryBuilder().append(GroupFactory(CAMPAIGN_GROUP), filters=either).all(flat=True)
     for group in groups:
         if group.uuid != record.uuid:
             way_out = "import it into another profile"
@@ -190,7 +190,7 @@ def make_group(record: Record, path: Path) -> orm.Group:
     came = {"archive": path.name, "sha256": sha256_of(path), **stamp("by", "at")}
     row = {
         "uuid": str(uuid.UUID(record.uuid)),
-        "type_string": GROUP,
+        "type_string": CAMPAIGN_GROUP,
         "label": record.label,
         "description": record.description,
         "time": record.time,

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from aiida_rewire.campaign.accounting import EXTRA, Account, Answer, account_in, account_in_extra
-from aiida_rewire.campaign.attempts import PROCESS_TYPE, TERMINAL, attempts_of, state_of
+from aiida_rewire.campaign.attempts import TERMINAL, attempts_of, state_of
 from aiida_rewire.campaign.branches import CACHED_FROM
 from aiida_rewire.campaign.census import SNAPSHOT
+from aiida_rewire.database.marks import CHAIN_PROCESS
 from aiida_rewire.database.tables import CALLS, CREATE, Tables, batched, number, plugin_of, whole
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Job:
     account: Account | None
 
 
-def jobs_of(group: orm.Group, *, process_type: str = PROCESS_TYPE) -> list[Job]:
+def jobs_of(group: orm.Group, *, process_type: str = CHAIN_PROCESS) -> list[Job]:
     """Return the jobs below all attempts of a campaign, by PK; also of attempts that do not count: they cost as well.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE, WORKFLOW, attempt_label
+from aiida_rewire.campaign.attempts import attempt_label
 from aiida_rewire.campaign.chains import Chain
 from aiida_rewire.campaign.computers import CODE_OF, jobs_by_computer
 from aiida_rewire.campaign.decisions import Need
@@ -13,6 +13,7 @@ from aiida_rewire.campaign.ingredients import load_force_field, load_pseudo
 from aiida_rewire.campaign.singleton import SCHEDULERS, with_singletons
 from aiida_rewire.campaign.slots import slots_of_chain
 from aiida_rewire.campaign.specification import CampaignSpec
+from aiida_rewire.database.marks import CHAIN_PROCESS, CHAIN_WORKFLOW
 from aiida_rewire.errors import InvalidInput
 
 
@@ -25,7 +26,7 @@ class ChainWorkflow:
         Of its nodes.
     """
 
-    process_type: str = PROCESS_TYPE
+    process_type: str = CHAIN_PROCESS
 
     def submit(self, spec: CampaignSpec, chain: Chain, earlier: Sequence[int]) -> int:
         """Submit an attempt of a chain to the daemon.
@@ -53,7 +54,7 @@ class ChainWorkflow:
         from aiida import orm
         from aiida.plugins import WorkflowFactory
 
-        workflow = WorkflowFactory(WORKFLOW)
+        workflow = WorkflowFactory(CHAIN_WORKFLOW)
         codes = codes_of(spec)
         on_slurm = [step for step, name in CODE_OF.items() if codes[name].computer.scheduler_type in SCHEDULERS]
         builder = workflow.get_builder_from_values(

@@ -7,16 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE, SNAPSHOTS_MISSING, attempts_of, failed_snapshots
+from aiida_rewire.campaign.attempts import SNAPSHOTS_MISSING, attempts_of, failed_snapshots
 from aiida_rewire.campaign.chain_progress import State, state_of_chain
 from aiida_rewire.campaign.chains import Chain, chains_of, snapshots_in
 from aiida_rewire.campaign.outcomes import judge
 from aiida_rewire.campaign.ownership import owner_of
 from aiida_rewire.campaign.reading import CampaignErrors, spec_from_record
-from aiida_rewire.campaign.record import GROUP
 from aiida_rewire.campaign.specification import CampaignSpec
 from aiida_rewire.database.attributes import CONDUCTANCE
-from aiida_rewire.database.marks import VOID_EXTRA
+from aiida_rewire.database.marks import CAMPAIGN_GROUP, CHAIN_PROCESS, VOID_EXTRA
 from aiida_rewire.database.tables import Tables
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class Overview:
         return "running" if State.RUNNING in self.chains else "waiting"
 
 
-def overview(*, process_type: str = PROCESS_TYPE) -> list[Overview]:
+def overview(*, process_type: str = CHAIN_PROCESS) -> list[Overview]:
     """Return all campaigns of the profile, the newest first.
 
     A query for each campaign and one for all conductances: processes below chains are not looked at.
@@ -82,7 +81,7 @@ def overview(*, process_type: str = PROCESS_TYPE) -> list[Overview]:
     from aiida import orm
     from aiida.plugins import GroupFactory
 
-    query = orm.QueryBuilder().append(GroupFactory(GROUP), tag="group")
+    query = orm.QueryBuilder().append(GroupFactory(CAMPAIGN_GROUP), tag="group")
     groups: list[orm.Group] = query.order_by({"group": {"id": "desc"}}).all(flat=True)
     if not groups:
         return []

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE, SENT_EXTRA, TERMINAL, state_of
-from aiida_rewire.database.marks import VOID_EXTRA
+from aiida_rewire.campaign.attempts import SENT_EXTRA, TERMINAL, state_of
+from aiida_rewire.database.marks import CHAIN_PROCESS, VOID_EXTRA
 
 OUR_PAUSE = "paused by aiida-rewire campaign"
 """Status of lanes that hold while their campaign is paused; others that people paused are left alone."""
@@ -92,7 +92,7 @@ class _Call:
     void: bool
 
 
-def living_of(campaign: str, *, process_type: str = PROCESS_TYPE) -> tuple[list[Living], int]:
+def living_of(campaign: str, *, process_type: str = CHAIN_PROCESS) -> tuple[list[Living], int]:
     """Return the processes below a campaign that have not ended, and how many slots all others hold or may come to.
 
     The cost is that of one look at all processes, and of one join for each level of nesting over those that live.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.census import Census, take_census
 from aiida_rewire.campaign.chain_progress import ChainProgress, State, progress_of_chain
 from aiida_rewire.campaign.chains import Chain, chains_of
@@ -14,6 +13,7 @@ from aiida_rewire.campaign.extras import IMPORTED, Extras, read_extras
 from aiida_rewire.campaign.ownership import owner_of
 from aiida_rewire.campaign.pace import EVERY, Left, campaign_left_s, pace_of, time_left_s
 from aiida_rewire.campaign.reading import spec_from_record
+from aiida_rewire.database.marks import CHAIN_PROCESS
 
 if TYPE_CHECKING:
     from aiida import orm
@@ -62,7 +62,7 @@ class CampaignProgress:
         return "running" if any(chain.living for chain in self.chains) else "waiting"
 
 
-def progress_of(group: orm.Group, *, process_type: str = PROCESS_TYPE) -> CampaignProgress:
+def progress_of(group: orm.Group, *, process_type: str = CHAIN_PROCESS) -> CampaignProgress:
     """Return how far a campaign is.
 
     Parameters

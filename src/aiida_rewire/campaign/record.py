@@ -20,7 +20,6 @@ from aiida_rewire.errors import InvalidInput
 if TYPE_CHECKING:
     from aiida import orm
 
-GROUP = CAMPAIGN_GROUP
 WAY_OUT = (
     "`--amend` adds chains and takes other limits, retries, resources and description; anything else is a campaign "
     "of another label"
@@ -78,7 +77,7 @@ def record_campaign(spec: CampaignSpec, source: str) -> tuple[orm.Group, bool]:
     except UnknownCampaign:
         pass
     try:
-        group = GroupFactory(GROUP)(label=spec.label, description=spec.description, extras=extras).store()
+        group = GroupFactory(CAMPAIGN_GROUP)(label=spec.label, description=spec.description, extras=extras).store()
     except IntegrityError:
         # somebody else was faster
         return confirmed(find_campaign(spec.label), spec, extras), False
@@ -182,7 +181,7 @@ def find_campaign(label: str) -> orm.Group:
     from aiida import orm
     from aiida.plugins import GroupFactory
 
-    query = orm.QueryBuilder().append(GroupFactory(GROUP), filters={"label": label})
+    query = orm.QueryBuilder().append(GroupFactory(CAMPAIGN_GROUP), filters={"label": label})
     group: orm.Group | None = query.first(flat=True)
     if group is None:
         raise UnknownCampaign(label, campaign_labels())
@@ -194,7 +193,9 @@ def is_recorded(spec: CampaignSpec) -> bool:
     from aiida import orm
     from aiida.plugins import GroupFactory
 
-    query = orm.QueryBuilder().append(GroupFactory(GROUP), filters={"label": spec.label}, project="extras.digest")
+    query = orm.QueryBuilder().append(
+        GroupFactory(CAMPAIGN_GROUP), filters={"label": spec.label}, project="extras.digest"
+    )
     digest: str | None = query.first(flat=True)
     return digest == digest_of(spec)
 
@@ -204,7 +205,7 @@ def campaign_labels() -> list[str]:
     from aiida import orm
     from aiida.plugins import GroupFactory
 
-    query = orm.QueryBuilder().append(GroupFactory(GROUP), project="label", tag="group")
+    query = orm.QueryBuilder().append(GroupFactory(CAMPAIGN_GROUP), project="label", tag="group")
     labels: list[str] = query.order_by({"group": {"id": "desc"}}).all(flat=True)
     return labels
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE, SNAPSHOTS_MISSING, TERMINAL, attempts_of, failed_snapshots
+from aiida_rewire.campaign.attempts import SNAPSHOTS_MISSING, TERMINAL, attempts_of, failed_snapshots
 from aiida_rewire.campaign.extras import IMPORTED, read_extras
 from aiida_rewire.campaign.outcomes import Outcome, judge
-from aiida_rewire.campaign.record import GROUP
+from aiida_rewire.database.marks import CAMPAIGN_GROUP, CHAIN_PROCESS
 from aiida_rewire.database.tables import CALLS, CREATE, Tables, flag, plugin_of, whole
 
 if TYPE_CHECKING:
@@ -148,11 +148,11 @@ def processes_below_chains(tables: Tables) -> dict[int, Process]:
     from sqlalchemy import Text, case, cast, literal, select
 
     nodes, links, attribute = tables.nodes, tables.links, tables.attribute
-    tops = select(nodes.c.id, nodes.c.label).where(nodes.c.process_type == PROCESS_TYPE)
+    tops = select(nodes.c.id, nodes.c.label).where(nodes.c.process_type == CHAIN_PROCESS)
     labels = {pk: label.split("/") for pk, label in tables.rows(tops)}
     below = (
         select(nodes.c.id, nodes.c.id.label("root"), cast(literal(""), Text).label("step"))
-        .where(nodes.c.process_type == PROCESS_TYPE)
+        .where(nodes.c.process_type == CHAIN_PROCESS)
         .cte(recursive=True)
     )
     step = case((below.c.step == "", cast(links.c.label, Text)), else_=below.c.step)
@@ -249,7 +249,7 @@ def all_outcomes() -> dict[ChainKey, Outcome]:
     from aiida.plugins import GroupFactory
 
     found: dict[ChainKey, Outcome] = {}
-    for (group,) in orm.QueryBuilder().append(GroupFactory(GROUP), project="*").all():
+    for (group,) in orm.QueryBuilder().append(GroupFactory(CAMPAIGN_GROUP), project="*").all():
         if IMPORTED in read_extras(group):
             continue
         for chain, outcome in outcomes_of(group).items():

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.branches import CACHED_FROM
 from aiida_rewire.database.attributes import CONDUCTANCE
+from aiida_rewire.database.marks import CHAIN_PROCESS
 from aiida_rewire.database.tables import CALLS, CREATE, Tables, flag, number, whole
 
 MOST_JOBS = 100
@@ -201,7 +201,7 @@ def branches_of(tables: Tables, jobs: Collection[int], protocol: str) -> dict[in
     given, labels = links.alias("given"), nodes.alias("labels")
     statement = (
         select(above.c.job, above.c.branch)
-        .join(nodes, and_(nodes.c.id == above.c.id, nodes.c.process_type == PROCESS_TYPE))
+        .join(nodes, and_(nodes.c.id == above.c.id, nodes.c.process_type == CHAIN_PROCESS))
         .join(given, and_(given.c.output_id == nodes.c.id, given.c.label == "labels"))
         .join(labels, labels.c.id == given.c.input_id)
         .where(tables.attribute("protocol", labels) == protocol)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE, SNAPSHOTS_MISSING, WORKFLOW, attempt_label
+from aiida_rewire.campaign.attempts import SNAPSHOTS_MISSING, attempt_label
 from aiida_rewire.campaign.branches import failed_below
 from aiida_rewire.campaign.census import Census, Part, take_census
 from aiida_rewire.campaign.evidence import Line, cleaned, decisive_lines, texts_of
 from aiida_rewire.campaign.ways_out import exit_code_of, way_out_of
+from aiida_rewire.database.marks import CHAIN_PROCESS, CHAIN_WORKFLOW
 from aiida_rewire.database.tables import Tables, plugin_of, whole
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Kind(NamedTuple):
     exit_status: int | None
 
 
-INCOMPLETE = Kind(WORKFLOW, "failed", SNAPSHOTS_MISSING)
+INCOMPLETE = Kind(CHAIN_WORKFLOW, "failed", SNAPSHOTS_MISSING)
 """Chains that lack snapshots, whose failures are counted themselves."""
 
 
@@ -119,7 +120,7 @@ class FailureRow:
         return self.deepest.pk == self.example
 
 
-def failure_rows(group: orm.Group, *, process_type: str = PROCESS_TYPE) -> list[FailureRow]:
+def failure_rows(group: orm.Group, *, process_type: str = CHAIN_PROCESS) -> list[FailureRow]:
     """Return what failed in a campaign, by exit code, what is not made up for first.
 
     Of that causes come before what they brought down, and of each the most frequent first.
@@ -186,7 +187,7 @@ def failures_in(campaign: str, census: Census) -> Iterator[Failure]:
         finished = any(attempt.is_ok for attempt in attempts)
         for attempt in attempts:
             if not attempt.is_live and not attempt.is_ok:
-                kind = Kind(WORKFLOW, attempt.state, attempt.exit_status)
+                kind = Kind(CHAIN_WORKFLOW, attempt.state, attempt.exit_status)
                 yield Failure(kind, attempt.pk, attempt_label(campaign, chain), chain, finished)
         parts = census.parts.get(chain, ())
         for part in parts:

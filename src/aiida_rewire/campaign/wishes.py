@@ -49,10 +49,10 @@ def wishes() -> dict[str, dict[str, Any]]:
     from aiida.plugins import GroupFactory
 
     from aiida_rewire.campaign.extras import IMPORTED
-    from aiida_rewire.campaign.record import GROUP
+    from aiida_rewire.database.marks import CAMPAIGN_GROUP
 
     query = orm.QueryBuilder().append(
-        GroupFactory(GROUP),
+        GroupFactory(CAMPAIGN_GROUP),
         filters={"and": [{"extras": {"has_key": WANTED}}, {"extras": {"!has_key": IMPORTED}}]},
         project=["label", f"extras.{WANTED}"],
     )

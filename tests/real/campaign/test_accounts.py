@@ -12,10 +12,10 @@ from tests.real.services.program import await_that, running
 from tests.real.services.slurm import Slurm
 
 from aiida_rewire.campaign.accounting import EXTRA
-from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.cost import Source, cost_of
 from aiida_rewire.campaign.record import record_campaign
 from aiida_rewire.campaign.specification import CampaignSpec
+from aiida_rewire.database.marks import CHAIN_PROCESS
 
 pytestmark = pytest.mark.nightly
 
@@ -45,7 +45,7 @@ def lane(aiida_profile: Any, slurm: Slurm, tmp_path: Path, monkeypatch: pytest.M
     computer.set_workdir(str(tmp_path))
     computer.store().configure(safe_interval=0.0, use_login_shell=False)
     record_campaign(CampaignSpec.model_validate(SPEC), "")
-    chain = orm.WorkChainNode(label="accounts/2V-s1", process_type=PROCESS_TYPE).store()
+    chain = orm.WorkChainNode(label="accounts/2V-s1", process_type=CHAIN_PROCESS).store()
     made = orm.WorkChainNode(label="accounts/2V-s1/lane_0", process_type="aiida.workflows:rewire.lane")
     made.base.links.add_incoming(chain, link_type=LinkType.CALL_WORK, link_label="lane_0")
     return made.store()

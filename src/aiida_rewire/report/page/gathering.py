@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from aiida_rewire.campaign.attempts import PROCESS_TYPE
 from aiida_rewire.campaign.census import Census, take_census
 from aiida_rewire.campaign.chains import chains_of
 from aiida_rewire.campaign.cost import cost_of
@@ -19,6 +18,7 @@ from aiida_rewire.campaign.progress import CampaignProgress, campaign_progress
 from aiida_rewire.campaign.reading import spec_from_record
 from aiida_rewire.campaign.runners import runners_of
 from aiida_rewire.campaign.triage import failure_rows
+from aiida_rewire.database.marks import CHAIN_PROCESS
 from aiida_rewire.database.tables import Tables
 from aiida_rewire.errors import InvalidInput
 from aiida_rewire.report.page.citing import citations
@@ -43,7 +43,7 @@ MOST_JUNCTIONS = 5000
 """So many conductances have their atoms and their T(E) on the page, so that it can be sent by mail."""
 
 
-def gather(group: orm.Group, *, process_type: str = PROCESS_TYPE) -> Report:
+def gather(group: orm.Group, *, process_type: str = CHAIN_PROCESS) -> Report:
     """Return all that stands on the page of a campaign.
 
     Nothing is written, and no scheduler is asked.
