@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from aiida_rewire.campaign.attempts import SNAPSHOTS_MISSING, Attempt, Ending
+from aiida_rewire.campaign.ways_out import PARENT_FILES
 
 LARGEST_OF_AIIDA = 199
 """Exit statuses up to here are AiiDA's own: a scheduler that ended the job, an output that is missing."""
 
 MENDABLE = range(400, 600)
 """Exit statuses of failures that another try may mend."""
-
-PARENT_FILES = 319
-"""Files of an SCF are gone: nothing helps in that attempt, but the next one computes a missing lead again."""
 
 
 class Outcome(StrEnum):
@@ -50,6 +48,7 @@ def may_mend(status: int | None) -> bool:
     """Whether another try may mend a failure with this exit status."""
     if status is None:
         return False
+    # nothing helps within an attempt, but the next one computes a lead again whose files are gone
     return 0 < status <= LARGEST_OF_AIIDA or status in MENDABLE or status == PARENT_FILES
 
 

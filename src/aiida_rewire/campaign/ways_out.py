@@ -58,6 +58,9 @@ JOB: Codes = {
 }
 """Of every job: what the scheduler, or the way to it, did."""
 
+PARENT_FILES = 319
+"""Exit status of a run of pwcond.x for which files of an SCF are gone."""
+
 LAYOUT: Codes = {
     310: ExitCode("ERROR_PWCOND", f"its message says what; {SCRATCH}"),
     311: ExitCode("ERROR_FIRST_LAYER", GEOMETRY),
@@ -68,7 +71,7 @@ LAYOUT: Codes = {
     316: ExitCode("ERROR_POOLS", "leave `-nk` out of the code's and the overrides' command line"),
     317: ExitCode("ERROR_RANKS", f"resources.pwcond.ranks of 1, 2, 4, 8 ... {AMEND}"),
     318: ExitCode("ERROR_SHARD_BOUNDS", DEFECT),
-    319: ExitCode("ERROR_PARENT_FILES", PARENTS),
+    PARENT_FILES: ExitCode("ERROR_PARENT_FILES", PARENTS),
     320: ExitCode(
         "ERROR_INPUT_FILE", f"keys of overrides.pwcond.parameters that this pwcond.x does not know, {OTHER}"
     ),
