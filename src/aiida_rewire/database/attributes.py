@@ -65,4 +65,7 @@ class Words:
 
     def given(self, name: str) -> str:
         """Return a number that is given with the query, as it is compared with a value."""
-        return f"CAST(CAST(:{name} AS text) AS jsonb)" if self.is_postgresql else f"CAST(:{name} AS REAL)"
+        if self.is_postgresql:
+            return f"CAST(CAST(:{name} AS text) AS jsonb)"
+        # read as attributes are: SQLite casts some texts to a neighbour of the number that JSON gives it
+        return f"json_extract(:{name}, '$')"

@@ -81,6 +81,8 @@ def find_runs(*, campaign: str | None, label: str | None) -> list[MdRun]:
         query = orm.QueryBuilder()
         kinds = [WorkflowFactory(name) for name in WORKFLOWS]
         query.append(kinds, filters={"extras": {"!has_key": VOID_EXTRA}, **filters}, project=["*"], tag="run")
+        # an archive may have been cut: of a run without it nothing is known
+        query.append(orm.Dict, with_outgoing="run", edge_filters={"label": "production"})
         return query
 
     if campaign is None:
