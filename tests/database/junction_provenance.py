@@ -9,8 +9,8 @@ from aiida import orm
 from aiida.common.links import LinkType
 
 from aiida_rewire.data.conductance import ConductanceData
-from aiida_rewire.database.junctions import JOB
 
+JOB = "aiida.calculations:rewire.junction"
 INPUT, CREATE = LinkType.INPUT_CALC, LinkType.CREATE
 
 
@@ -68,7 +68,13 @@ def in_separate_jobs(
     return process(orm.CalcFunctionNode, conductance(transmission, **labels), "result", readbacks)
 
 
-def taken_over(source: orm.Data, **labels: Any) -> orm.Data:
-    """A conductance that was taken over from another one."""
+def taken_over(source: orm.Data, own: orm.StructureData | None = None, **labels: Any) -> orm.Data:
+    """A conductance that was taken over from another one, where there is an own contact as its snapshot's."""
     made = conductance(source.base.attributes.get("transmission_fermi"), **labels, reused_from=source.uuid)
-    return process(orm.CalcFunctionNode, made, "result", {"conductance": source})
+    inputs = {"conductance": source}
+    if own is not None:
+        inputs["assembly"] = process(orm.CalcFunctionNode, orm.Dict({}), "assembly", {})
+        copy = own.clone()
+        copy.base.links.add_incoming(inputs["assembly"].creator, link_type=CREATE, link_label="structure")
+        copy.store()
+    return process(orm.CalcFunctionNode, made, "result", inputs)

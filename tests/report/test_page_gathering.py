@@ -14,16 +14,17 @@ from aiida.manage import get_manager
 from filmed import FIRST_CONTACT_PS, Filmed
 from made_junctions import ENERGIES, made_junction, made_transmission
 from sqlalchemy import event
+from tests.database.junction_provenance import in_one_job, in_separate_jobs, taken_over
 
 from aiida_rewire.campaign.record import find_campaign, record_campaign
 from aiida_rewire.data.conductance import ConductanceData
-from aiida_rewire.database.tables import Tables
+from aiida_rewire.database.tables import profile_tables
 from aiida_rewire.report.page.facts import energies_text, voltage_text
 from aiida_rewire.report.page.gathering import gather, thinned
 from aiida_rewire.report.page.model import ChainOnPage, Report
 from aiida_rewire.report.page.points import Computed, Point
 from aiida_rewire.report.page.spectra import spectra_of
-from aiida_rewire.report.page.structures import AT_A_TIME, junctions_of
+from aiida_rewire.report.page.structures import AT_A_TIME, packed_junctions
 
 sys.path.append(str(Path(__file__).parents[1] / "campaign"))
 
@@ -198,59 +199,36 @@ def conductance() -> ConductanceData:
     )
 
 
-def function(inputs: dict[str, orm.Data], outputs: dict[str, orm.Data]) -> None:
-    """A calculation function that ran."""
-    node = orm.CalcFunctionNode()
-    for label, given in inputs.items():
-        node.base.links.add_incoming(given, link_type=LinkType.INPUT_CALC, link_label=label)
-    node.store()
-    for label, made in outputs.items():
-        made.base.links.add_incoming(node, link_type=LinkType.CREATE, link_label=label)
-        made.store()
-    end_process(node)
-
-
-def test_each_way_from_a_conductance_to_its_atoms(aiida_profile: Any) -> None:
-    group, _ = record_campaign(make_spec(), "")
-    made = {name: conductance() for name in ("one job", "separate jobs", "taken over", "by hand")}
-    structures = {name: structure(seed) for seed, name in enumerate(list(made)[:3])}
-    assemblies = {name: orm.Dict({"fingerprint": name}) for name in structures}
-    function(
-        {},
-        {
-            f"{kind}_{number:04d}": nodes[name]
-            for number, name in enumerate(("one job", "taken over"))
-            for kind, nodes in (("structure", structures), ("assembly", assemblies))
-        },
-    )
-    function({}, {"structure": structures["separate jobs"], "assembly": assemblies["separate jobs"]})
-    of_job = {"structure": structures["one job"], "assembly": assemblies["one job"]}
-    function(of_job, {"conductance": made["one job"]})
-    function({"assembly": assemblies["separate jobs"]}, {"result": made["separate jobs"]})
-    taken = {"assembly": assemblies["taken over"], "conductance": made["one job"]}
-    function(taken, {"result": made["taken over"]})
-    made["by hand"].store()
-    pks = {name: node.pk for name, node in made.items()}
-    found = junctions_of(Tables.of(group), list(pks.values()))
-    assert set(found.of) == {pks[name] for name in structures}
-    for name, node in structures.items():
+def test_each_way_from_a_conductance_to_its_atoms(aiida_profile: Any, aiida_localhost: orm.Computer) -> None:
+    structures = [structure(seed).store() for seed in range(2)]
+    one = in_one_job(structures[0], aiida_localhost, 1.0)
+    other = in_separate_jobs(structures[1], aiida_localhost, 0.5)
+    made = {"one job": one, "separate jobs": other, "taken over": taken_over(other), "by hand": conductance().store()}
+    atoms = {"one job": structures[0], "separate jobs": structures[1], "taken over": structures[1]}
+    tables = profile_tables()
+    found = packed_junctions(tables, [node.pk for node in made.values()])
+    assert set(found.of) == {made[name].pk for name in atoms}
+    for name, node in atoms.items():
         positions = np.array([site.position for site in node.sites])
-        there = found.positions(pks[name])
+        there = found.positions(made[name].pk)
         assert there.shape == positions.shape
         assert np.linalg.norm(there[:, None] - positions[None], axis=-1).min(axis=0).max() < 1e-3
-    spectra = spectra_of(Tables.of(group), list(pks.values()))
-    assert set(spectra.of) == set(pks.values())
-    assert spectra.of[pks["by hand"]][1] == pytest.approx(made["by hand"].transmission)
-    # equal grids are one
+    assert packed_junctions(tables, []).of == {}
+
+
+def test_equal_grids_of_energies_are_one(aiida_profile: Any) -> None:
+    nodes = [conductance().store() for _ in range(3)]
+    spectra = spectra_of(profile_tables(), [node.pk for node in nodes])
+    assert set(spectra.of) == {node.pk for node in nodes}
+    assert all(spectra.of[node.pk][1] == pytest.approx(node.transmission) for node in nodes)
     assert len(spectra.energies) == 1
 
 
 def test_what_is_not_in_the_repository_is_left_out(aiida_profile: Any) -> None:
-    group, _ = record_campaign(make_spec(), "")
     node = conductance().store()
     keys = [entry["k"] for entry in node.base.repository.metadata["o"].values()]
     get_manager().get_profile_storage().get_repository().delete_objects(keys)
-    assert spectra_of(Tables.of(group), [node.pk]).of == {}
+    assert spectra_of(profile_tables(), [node.pk]).of == {}
 
 
 def test_of_too_many_conductances_every_so_many_are_shown() -> None:

@@ -30,7 +30,7 @@ from aiida_rewire.campaign.similar import (
 )
 from aiida_rewire.campaign.slots import lanes_in, leads_in, slots_of_chain, snapshots_in
 from aiida_rewire.campaign.specification import CampaignSpec
-from aiida_rewire.database.tables import Tables
+from aiida_rewire.database.tables import Tables, profile_tables
 
 STAGES = ("equilibration", "production")
 NEW = "new"
@@ -202,15 +202,6 @@ def plan_campaign(spec: CampaignSpec) -> Plan:
         end_s=max(max(walls, default=0.0), sum(walls) / active),
         notes=notes,
     )
-
-
-def profile_tables() -> Tables:
-    """Return the tables of the loaded profile."""
-    from aiida import orm
-
-    # any entity of the profile knows its tables
-    entity: Any = orm.User.collection.get_default()
-    return Tables.of(entity)
 
 
 def what_is_left(spec: CampaignSpec, chains: Sequence[Chain], pseudo: Any, tables: Tables) -> tuple[Left, list[str]]:

@@ -1,17 +1,25 @@
-"""From conductances back to the junctions that they are of: the atoms that pw.x and pwcond.x saw."""
+"""From conductances back to the junctions that they are of: the atoms that pw.x and pwcond.x saw.
+
+The one way there, of lists and files of structures as of the page of a campaign. Links alone are followed, by their
+labels: among a hundred thousand nodes on PostgreSQL a query that looks at those between took over ten times as long.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from aiida_rewire.database.tables import batched
+from aiida_rewire.database.selected import dashed
+from aiida_rewire.database.tables import CREATE, INPUT, Tables, batched, profile_tables
 
-JOB = "aiida.calculations:rewire.junction"
-"""Process type of a junction's only job."""
+if TYPE_CHECKING:
+    from sqlalchemy import Select
 
-MOST_ASKED = 500
-"""So many conductances are asked for at once."""
+STRUCTURE_TYPE = "data.core.structure.StructureData."
+CONDUCTANCE, STRUCTURE, READBACK, FOLDER = "conductance", "structure", "junction", "parent_folder"
+"""Labels of inputs: of what took a conductance over, of jobs from structure to conductance and of SCF runs, of what
+stored the conductance of separate jobs, of the read-back of a density."""
 
 
 @dataclass(frozen=True)
@@ -20,71 +28,100 @@ class Junction:
 
     Attributes
     ----------
-    conductance
-        UUID of the conductance that was computed of it: another's, where that was taken over.
+    pk
+        Of the structure of the scattering region.
     structure
-        UUID of the scattering region; empty where the database does not know it, of a conductance that was made by
-        hand or of an archive that was cut.
+        Its UUID.
     """
 
-    conductance: str
+    pk: int
     structure: str
 
 
-def junctions_of(conductances: Mapping[str, str | None]) -> dict[str, Junction]:
-    """Return the junction of each conductance, in two queries for each five hundred.
+def junctions_of(conductances: Iterable[int]) -> dict[int, Junction]:
+    """Return the junctions of conductances, in three queries for each five thousand; no node is loaded.
+
+    Of a conductance that was taken over from an equal contact it is the one that was computed, not the contact of its
+    own snapshot: T belongs to those atoms. The two are alike within what `aiida_rewire.junction.fingerprint` allows,
+    a translation along the flat layers included. The own one is what was made together with the input ``assembly`` of
+    the function that took it over.
 
     Parameters
     ----------
     conductances
-        UUIDs, and the UUID of the conductance that each was taken over from: None or empty where it was computed.
+        PKs.
+
+    Returns
+    -------
+    dict
+        By the PK of the conductance. One that was made by hand, or imported without what it comes from, has none.
     """
-    computed = {uuid: reused or uuid for uuid, reused in conductances.items()}
-    structures: dict[str, str] = {}
-    for some in batched(sorted(set(computed.values())), MOST_ASKED):
-        structures |= _of_one_job(some)
-        structures |= _of_separate_jobs([uuid for uuid in some if uuid not in structures])
-    return {uuid: Junction(source, structures.get(source, "")) for uuid, source in computed.items()}
+    tables = profile_tables()
+    found: dict[int, Junction] = {}
+    for some in batched(sorted(set(map(int, conductances)))):
+        sources = dict.fromkeys(some) | dict(map(tuple, tables.rows(_taken_over(tables, some))))
+        computed = sorted({source or pk for pk, source in sources.items()})
+        structures = _structures(tables, _of_one_job(tables, computed))
+        left = [pk for pk in computed if pk not in structures]
+        structures |= _structures(tables, _of_separate_jobs(tables, left)) if left else {}
+        found |= {pk: structures[source or pk] for pk, source in sources.items() if (source or pk) in structures}
+    return found
 
 
-def _of_one_job(uuids: Sequence[str]) -> dict[str, str]:
-    """Structures that went into jobs from structure to conductance."""
-    from aiida import orm
-    from aiida.plugins import DataFactory
+def _structures(tables: Tables, statement: Select[Any]) -> dict[int, Junction]:
+    return {pk: Junction(structure, dashed(str(uuid))) for pk, structure, uuid in tables.rows(statement)}
 
-    query = orm.QueryBuilder()
-    query.append(orm.StructureData, tag="structure", project="uuid")
-    query.append(
-        orm.CalcJobNode,
-        with_incoming="structure",
-        edge_filters={"label": "structure"},
-        filters={"process_type": JOB},
-        tag="job",
+
+def _taken_over(tables: Tables, pks: Sequence[int]) -> Select[Any]:
+    """Conductances with those that they were taken over from."""
+    from sqlalchemy import select
+
+    made, used = tables.links.alias("made"), tables.links.alias("used")
+    return (
+        select(made.c.output_id, used.c.input_id)
+        .join(used, used.c.output_id == made.c.input_id)
+        .where(made.c.output_id.in_(pks), made.c.type == CREATE, used.c.type == INPUT, used.c.label == CONDUCTANCE)
     )
-    query.append(
-        DataFactory("rewire.conductance"), with_incoming="job", filters={"uuid": {"in": list(uuids)}}, project="uuid"
+
+
+def _of_one_job(tables: Tables, pks: Sequence[int]) -> Select[Any]:
+    """Conductances with the structures that went into jobs from structure to conductance."""
+    from sqlalchemy import select
+
+    nodes, made, given = tables.nodes, tables.links.alias("made"), tables.links.alias("given")
+    return (
+        select(made.c.output_id, nodes.c.id, nodes.c.uuid)
+        .join(given, given.c.output_id == made.c.input_id)
+        .join(nodes, nodes.c.id == given.c.input_id)
+        .where(
+            *(made.c.output_id.in_(pks), made.c.type == CREATE),
+            *(given.c.type == INPUT, given.c.label == STRUCTURE, nodes.c.node_type == STRUCTURE_TYPE),
+        )
     )
-    return {conductance: structure for structure, conductance in query.iterall()}
 
 
-def _of_separate_jobs(uuids: Sequence[str]) -> dict[str, str]:
-    """Structures of SCF runs whose density was read back before pwcond.x ran."""
-    if not uuids:
-        return {}
-    from aiida import orm
-    from aiida.plugins import DataFactory
+def _of_separate_jobs(tables: Tables, pks: Sequence[int]) -> Select[Any]:
+    """Conductances with the structures of SCF runs whose density was read back before pwcond.x ran."""
+    from sqlalchemy import select
 
-    query = orm.QueryBuilder()
-    query.append(orm.StructureData, tag="structure", project="uuid")
-    query.append(orm.CalcJobNode, with_incoming="structure", edge_filters={"label": "structure"}, tag="scf")
-    query.append(orm.RemoteData, with_incoming="scf", tag="folder")
-    query.append(orm.CalcJobNode, with_incoming="folder", edge_filters={"label": "parent_folder"}, tag="readback")
-    query.append(orm.Dict, with_incoming="readback", tag="results")
-    query.append(orm.CalcFunctionNode, with_incoming="results", edge_filters={"label": "junction"}, tag="store")
-    query.append(
-        DataFactory("rewire.conductance"),
-        with_incoming="store",
-        filters={"uuid": {"in": list(uuids)}},
-        project="uuid",
+    nodes = tables.nodes
+    # stored from results of the read-back of a folder, which an SCF of the structure left
+    made, used, told, read, left, given = (
+        tables.links.alias(name) for name in ("made", "used", "told", "read", "left", "given")
     )
-    return {conductance: structure for structure, conductance in query.iterall()}
+    return (
+        select(made.c.output_id, nodes.c.id, nodes.c.uuid)
+        .join(used, used.c.output_id == made.c.input_id)
+        .join(told, told.c.output_id == used.c.input_id)
+        .join(read, read.c.output_id == told.c.input_id)
+        .join(left, left.c.output_id == read.c.input_id)
+        .join(given, given.c.output_id == left.c.input_id)
+        .join(nodes, nodes.c.id == given.c.input_id)
+        .where(
+            made.c.output_id.in_(pks),
+            *(link.c.type == CREATE for link in (made, told, left)),
+            *(link.c.type == INPUT for link in (used, read, given)),
+            *(used.c.label == READBACK, read.c.label == FOLDER, given.c.label == STRUCTURE),
+            nodes.c.node_type == STRUCTURE_TYPE,
+        )
+    )

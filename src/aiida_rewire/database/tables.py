@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CALLS = ("call_calc", "call_work")
 CREATE = "create"
+INPUT = "input_calc"
 RETURN = "return"
 
 Name = TypeVar("Name", int, str)
@@ -93,6 +94,15 @@ class Tables:
         """
         condition: ColumnElement[bool] = self.nodes.c.label.like(f"{campaign}/%/%")
         return condition
+
+
+def profile_tables() -> Tables:
+    """Return the tables of the loaded profile."""
+    from aiida import orm
+
+    # any entity of the profile knows its tables
+    entity: Any = orm.User.collection.get_default()
+    return Tables.of(entity)
 
 
 def batched(names: Sequence[Name], most: int = MOST_NAMED) -> Iterator[Sequence[Name]]:

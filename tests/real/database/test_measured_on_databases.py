@@ -66,3 +66,4 @@ def test_a_fit_and_what_it_corrects_are_found_again(
     assert [(row["structure_uuid"], row["snapshot"]) for row in found] == [(atoms, 0), (atoms, 1)]
     written = answer(database, "structures", "export", tmp_path / "out")["files"]
     assert [one["structure_uuid"] for one in written] == [atoms] * 3
+    database.python(f"{BEGIN}\nfrom tests.database.junction_checks import check_all\ncheck_all()")

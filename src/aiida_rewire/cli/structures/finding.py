@@ -97,17 +97,17 @@ def find(selected: Selected) -> Found:
     """
     from aiida_rewire.database.junctions import junctions_of
 
-    sources = dict(zip(selected.uuid, selected.reused_from, strict=True))
-    junctions = junctions_of(sources)
-    return Found(selected, [row_at(selected, place, junctions[uuid]) for place, uuid in enumerate(selected.uuid)])
+    pks = selected.pk.tolist()
+    junctions = junctions_of(pks)
+    return Found(selected, [row_at(selected, place, junctions.get(pk)) for place, pk in enumerate(pks)])
 
 
-def row_at(selected: Selected, place: int, junction: Junction) -> Row:
+def row_at(selected: Selected, place: int, junction: Junction | None) -> Row:
     """Return what is known of a junction."""
     row: Row = {
         "conductance_uuid": selected.uuid[place],
-        "structure_uuid": junction.structure or None,
-        "computed_as": junction.conductance,
+        "structure_uuid": None if junction is None else junction.structure,
+        "computed_as": selected.reused_from[place] or selected.uuid[place],
     }
     for name in COLUMNS[3:]:
         value = getattr(selected, name)[place]

@@ -34,7 +34,7 @@ from aiida_rewire.report.page.points import (
 )
 from aiida_rewire.report.page.spectra import spectra_of
 from aiida_rewire.report.page.statistics import counts_of, stage_rows
-from aiida_rewire.report.page.structures import junctions_of
+from aiida_rewire.report.page.structures import packed_junctions
 
 if TYPE_CHECKING:
     from aiida import orm
@@ -103,7 +103,7 @@ def gather(group: orm.Group, *, process_type: str = CHAIN_PROCESS) -> Report:
         stages=stage_rows(chains),
         counts=counts_of(chains),
         spectra=spectra_of(tables, [one.point.pk for one in shown if one.energies > 1 and one.point.pk is not None]),
-        junctions=junctions_of(tables, [one.point.pk for one in shown if one.point.pk is not None]),
+        junctions=packed_junctions(tables, [one.point.pk for one in shown if one.point.pk is not None]),
         every=every,
         failures=tuple(failure_rows(group, process_type=process_type)),
         cost=cost_of(group, lambda line: None, ask=False, process_type=process_type),
