@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from aiida_rewire.campaign.ways_out import TABLE, exit_code_of, way_out_of
-from aiida_rewire.workflows.functions import measured, snapshots, structures, transmission
+from aiida_rewire.workflows.functions import histograms, looking, measured, snapshots, structures, transmission
 
 PROCESSES = {
     point.name: point
@@ -30,6 +30,9 @@ def test_every_process_and_every_function_that_refuses_stands_in_the_table() -> 
         "assemble_junctions": {structures.EXIT_OVERLAP, structures.EXIT_TOO_NARROW},
         "extract_snapshots": {snapshots.EXIT_BROKEN_DUMP},
         "merge_shards": {transmission.EXIT_NO_GRID},
+        "rewire.conductance_histogram": {histograms.EXIT_NOT_COUNTED},
+        "rewire.current_of_conductance": {looking.EXIT_NO_CURRENT},
+        "rewire.noise_of_trace": {looking.EXIT_NO_NOISE},
         "rewire.fit_series_resistance": {measured.EXIT_NO_FIT},
         "rewire.subtract_series_resistance": {measured.EXIT_TOO_LARGE},
     }

@@ -46,6 +46,7 @@ def test_traces_are_counted_and_the_histogram_knows_them(aiida_profile: object) 
     nodes = {name: trace(of, campaign="c", chain=name) for name, of in values.items()}
     outputs, process = ran({"highest_g0": 3.0}, **nodes)
     assert process.is_finished_ok
+    assert process.process_type == "aiida.calculations:rewire.conductance_histogram"
     counted = outputs["histogram"]
     wanted = [np.histogram(of[:-2], np.linspace(0, 3, 61))[0].tolist() for of in values.values()]
     assert counted.get_array("counts").tolist() == wanted

@@ -38,6 +38,7 @@ def test_the_current_refers_to_its_conductance(conductance: ConductanceData) -> 
     assert current.base.attributes.get("zero_bias_g0") == pytest.approx(1.5)
     assert current.base.attributes.get("temperatures_k") == [300, 200]
     assert current.creator.pk == process.pk
+    assert process.process_type == "aiida.calculations:rewire.current_of_conductance"
     assert process.inputs.conductance.uuid == conductance.uuid
 
 
@@ -70,6 +71,7 @@ def test_the_noise_of_a_trace_is_that_of_its_plateaus(aiida_profile: Any) -> Non
     ]
     trace = TraceData.from_rows(rows, {"chain": "2V-s1"}).store()
     noise, process = run_get_node(noise_of_trace, trace=trace, parameters=orm.Dict({"smallest_step_g0": 0.5}))
+    assert process.process_type == "aiida.calculations:rewire.noise_of_trace"
     (of_chain,) = noise["traces"]
     assert of_chain["name"] == "2V-s1"
     first, second = of_chain["plateaus"]

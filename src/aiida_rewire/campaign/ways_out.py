@@ -260,6 +260,19 @@ TABLE: Mapping[str, Codes] = {
     "assemble_junctions": ASSEMBLY,
     "extract_snapshots": {320: MD[320]},
     "merge_shards": {340: PWCOND_BASE[340]},
+    "rewire.conductance_histogram": {
+        220: ExitCode(
+            "ERROR_NOT_COUNTED", "its message names the input: give bins that fit, and hold at least one conductance"
+        )
+    },
+    "rewire.current_of_conductance": {
+        230: ExitCode("ERROR_NO_CURRENT", "give lower voltages or temperatures, or compute T(E) in a wider range")
+    },
+    "rewire.noise_of_trace": {
+        240: ExitCode(
+            "ERROR_NO_NOISE", "its message names the parameter; measured points need times, in increasing order"
+        )
+    },
     "rewire.fit_series_resistance": {
         210: ExitCode(
             "ERROR_NO_FIT", "give more cycles, or say which multiples of G0 the peaks are, or give the resistance"

@@ -18,6 +18,7 @@ from aiida_rewire.trace.peaks import Peak, peaks_of
 
 LINEAR = ("lowest_g0", "highest_g0", "width_g0")
 LOGARITHMIC = ("lowest_g0", "highest_g0", "per_decade")
+EXIT_NOT_COUNTED = 220
 
 
 @calcfunction
@@ -46,7 +47,7 @@ def conductance_histogram(bins: orm.Dict, **data: ConductanceData | TraceData) -
         histogram = histogram_of_chains(chains.values(), bins_of(bins.get_dict()))
         peaks = peaks_of(histogram)
     except InvalidInput as error:
-        return ExitCode(220, str(error))
+        return ExitCode(EXIT_NOT_COUNTED, str(error))
     counted = orm.ArrayData({"edges_g0": histogram.bins.edges_g0, "counts": histogram.counts})
     counted.base.attributes.set_many(
         {

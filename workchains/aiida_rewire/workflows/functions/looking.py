@@ -19,6 +19,8 @@ from aiida_rewire.trace.plateau_noise import PlateauNoise, noise_of_plateaus
 
 CURRENT_PARAMETERS = ("voltages_v", "temperatures_k", "lead_shift")
 NOISE_PARAMETERS = ("divide", "smallest_step_g0", "segments", "band_hz")
+EXIT_NO_CURRENT = 230
+EXIT_NO_NOISE = 240
 
 
 @calcfunction
@@ -53,7 +55,7 @@ def current_of_conductance(
             **given,
         )
     except InvalidInput as error:
-        return ExitCode(230, str(error))
+        return ExitCode(EXIT_NO_CURRENT, str(error))
     names = ("voltages_v", "current_a", "differential_g0")
     node = orm.ArrayData({name: getattr(found, name) for name in names})
     node.base.attributes.set_many({"zero_bias_g0": found.zero_bias_g0, "temperatures_k": list(found.temperatures_k)})
@@ -89,7 +91,7 @@ def noise_of_trace(trace: TraceData | MeasuredTraceData, parameters: orm.Dict | 
             for name, times, values, more in _parts(trace)
         ]
     except InvalidInput as error:
-        return ExitCode(240, str(error))
+        return ExitCode(EXIT_NO_NOISE, str(error))
     return orm.Dict({"traces": found})
 
 
