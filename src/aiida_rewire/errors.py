@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
 
 class InvalidInput(ValueError):
     """An input outside the bounds within which a result would mean anything.
@@ -24,3 +27,25 @@ class InvalidInput(ValueError):
         self.value = value
         self.bound = bound
         self.way_out = way_out
+
+
+@contextmanager
+def known_as(names: Mapping[str, str]) -> Iterator[None]:
+    """Name inputs as who gave them knows them: by the options of a command, or a function's own arguments.
+
+    Parameters
+    ----------
+    names
+        By the names that errors of the body give to inputs; others stay.
+
+    Raises
+    ------
+    InvalidInput
+        In the place of one from the body, under its name here.
+    """
+    try:
+        yield
+    except InvalidInput as error:
+        if error.name not in names:
+            raise
+        raise InvalidInput(names[error.name], error.value, error.bound, error.way_out) from error

@@ -17,6 +17,7 @@ from tests.cli.invoking import invoke
 from aiida_rewire.cli.results.counting import histogram_command
 from aiida_rewire.database.queries import Selection
 from aiida_rewire.database.selected import Selected, select
+from aiida_rewire.errors import InvalidInput
 from aiida_rewire.report.histograms import (
     bins_for,
     draw_histogram,
@@ -95,14 +96,18 @@ def test_peaks_are_where_they_were_put(label: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--bins", 0.07, "--to", 3), "42.85714 bins: must be so that a whole number of bins"),
-        (("--bins", 0), "width_g0 = 0.0 G0: must be positive"),
-        (("--bins", "nan"), "width_g0 = nan G0"),
+        (
+            ("--bins", 0.07, "--to", 3),
+            "--bins = 0.07 G0 from 0 to 3 G0: 42.85714 bins: must be so that a whole number",
+        ),
+        (("--bins", 0), "--bins = 0.0 G0: must be positive"),
+        (("--bins", "nan"), "--bins = nan G0"),
         (("--bins", 1e-300), "so that a whole number of bins, from 1 to 1000000"),
-        (("--bins", 2.5, "--log"), "bins = 2.5 a decade: must be a whole number"),
-        (("--bins", "inf", "--log"), "bins = inf a decade"),
-        (("--from", 3, "--to", 1), "from 3.0 to 1.0 G0"),
-        (("--from", 0, "--log"), "lowest_g0 = 0.0 G0: must be positive"),
+        (("--bins", 2.5, "--log"), "--bins = 2.5 a decade: must be a whole number"),
+        (("--bins", 0, "--log"), "--bins = 0: must be at least 1"),
+        (("--bins", "inf", "--log"), "--bins = inf a decade"),
+        (("--from", 3, "--to", 1), "--from, --to = from 3.0 to 1.0 G0"),
+        (("--from", 0, "--log"), "--from = 0.0 G0: must be positive"),
         (("--from", "nan"), "from nan"),
         (("--from", 5, "--to", 6), "none from 5 to 6 G0 (168 below, 0 above"),
         (("--from", 5, "--to", 6, "--against", "time"), "none within the bins, 168 outside"),
@@ -115,6 +120,13 @@ def test_bins_that_do_not_fit_are_refused_in_a_line(
     assert said in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("logarithmic", "width"), [(False, 0.0), (False, 0.07), (True, 2.5), (True, 0)])
+def test_of_python_the_argument_is_named(logarithmic: bool, width: float) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        bins_for(np.array([1.0]), logarithmic=logarithmic, width=width, highest_g0=3.0)
+    assert refused.value.name == "width"
 
 
 def test_bins_that_nobody_asked_for_fit_always() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.ticker import MaxNLocator
 
-from aiida_rewire.errors import InvalidInput
+from aiida_rewire.errors import InvalidInput, known_as
 from aiida_rewire.report.style import COMPUTED_COLOUR, COUNTS_MAP, GUIDE_COLOUR, Width, journal_style, new_figure
 from aiida_rewire.trace.histogram import (
     BINS_PER_DECADE,
@@ -86,12 +86,14 @@ def bins_for(
     there = conductances_g0[np.isfinite(conductances_g0)]
     highest = float(there.max(initial=0.0))
     if logarithmic:
-        return _logarithmic(there, highest, width, lowest_g0, highest_g0)
+        with known_as({"per_decade": "width"}):
+            return _logarithmic(there, highest, width, lowest_g0, highest_g0)
     step = WIDTH_G0 if width is None else width
     low = 0.0 if lowest_g0 is None else lowest_g0
     if highest_g0 is None:
         highest_g0 = _upper_end(highest, low, step)
-    return linear_bins(low, highest_g0, step)
+    with known_as({"width_g0": "width"}):
+        return linear_bins(low, highest_g0, step)
 
 
 def _upper_end(highest: float, low: float, step: float) -> float:
@@ -111,7 +113,7 @@ def _logarithmic(
 ) -> Bins:
     per_decade = BINS_PER_DECADE if width is None else width
     if not math.isfinite(per_decade) or per_decade != int(per_decade):
-        raise InvalidInput("bins", f"{per_decade:g} a decade", "a whole number with --log", "20 is usual")
+        raise InvalidInput("width", f"{per_decade:g} a decade", "a whole number", f"{BINS_PER_DECADE} is usual")
     if low is None:
         least = float(there[there > 0].min(initial=highest if highest > 0 else 1.0))
         low = 10.0 ** max(LOWEST_DECADE, math.floor(math.log10(least)))

@@ -13,6 +13,7 @@ from aiida_rewire.cli.measured.wording import devices_text, resistance_text
 from aiida_rewire.cli.results.output import Answer, Output, give, output_options
 from aiida_rewire.cli.results.selecting import Wanted, profile_of, selection_options
 from aiida_rewire.cli.results.wording import counted
+from aiida_rewire.errors import known_as
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from aiida_rewire.report.caption import Caption
     from aiida_rewire.trace.histogram import Bins, Histogram
     from aiida_rewire.trace.peaks import Peak
+
+OPTIONS = {"width_g0": "--bin", "per_decade": "--log", "lowest_g0": "--range", "range": "--range"}
+"""By what errors of bins name."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ def histogram_command(
     with profile_of(wanted):
         from aiida_rewire.cli.measured.choosing import choose
 
-        bins = bins_of(ends, width_g0, per_decade)
+        with known_as(OPTIONS):
+            bins = bins_of(ends, width_g0, per_decade)
         chosen = choose(identifiers, device=device, corrected=corrected)
         result = count(chosen, device, bins, wanted)
 

@@ -12,6 +12,7 @@ import click
 from aiida_rewire.cli.campaign.showing import Sheet
 from aiida_rewire.cli.results.output import Answer, Output, give, output_options
 from aiida_rewire.cli.results.selecting import Wanted, selected_by, selection_options
+from aiida_rewire.errors import known_as
 
 if TYPE_CHECKING:
     from aiida_rewire.database.selected import Selected
@@ -27,6 +28,9 @@ BAR = 40
 """Width of the longest bar, letters."""
 
 COLUMNS = ("lower_g0", "upper_g0", "conductances", "density")
+
+OPTIONS = {"width": "--bins", "lowest_g0": "--from", "range": "--from, --to"}
+"""By what errors of bins name."""
 
 
 @click.command("histogram", short_help="How often T has which value.")
@@ -78,9 +82,10 @@ def histogram_command(
     with selected_by(wanted) as found:
         from aiida_rewire.report.histograms import bins_for
 
-        bins = bins_for(
-            found.transmission, logarithmic=logarithmic, width=bin_width, lowest_g0=lowest, highest_g0=highest
-        )
+        with known_as(OPTIONS):
+            bins = bins_for(
+                found.transmission, logarithmic=logarithmic, width=bin_width, lowest_g0=lowest, highest_g0=highest
+            )
         if against is None:
             give(counted(found, bins, weigh, wanted, output), output)
         else:
