@@ -102,16 +102,11 @@ def draw_current_voltage(axes: Axes, trace: MeasuredTrace) -> list[Part]:
         )
     volt, volt_text = scaled(trace.voltage_v, "V")
     ampere, ampere_text = scaled(trace.current_a, "A")
-    parts = [
-        Part(name, number, trace.voltage_v[chosen] / volt, trace.current_a[chosen] / ampere)
-        for name, number, chosen in _named_cycles(trace)
-    ]
     axes.axhline(0, color=GUIDE_COLOUR, linewidth=0.6, zorder=0)
     axes.axvline(0, color=GUIDE_COLOUR, linewidth=0.6, zorder=0)
-    _draw(axes, parts, devices=len(trace.devices))
     axes.set_xlabel(f"voltage ({volt_text})")
     axes.set_ylabel(f"current ({ampere_text})")
-    return parts
+    return _draw_cycles(axes, trace, trace.voltage_v / volt, trace.current_a / ampere)
 
 
 def draw_in_time(axes: Axes, trace: MeasuredTrace) -> list[Part]:
@@ -138,20 +133,19 @@ def draw_in_time(axes: Axes, trace: MeasuredTrace) -> list[Part]:
         raise InvalidInput(
             "points", f"none of {trace.undefined} with a conductance", "at least one", "draw I(V): --against voltage"
         )
-    second, unit = (1.0, "s") if trace.time_s is None else scaled(trace.time_s, "s")
-    parts = []
-    for name, number, chosen in _named_cycles(trace):
-        x = chosen.astype(np.float64) if trace.time_s is None else trace.time_s[chosen] / second
-        parts.append(Part(name, number, x, trace.conductance_g0[chosen]))
+    if trace.time_s is None:
+        x, x_text = np.arange(len(trace.conductance_g0), dtype=np.float64), "point"
+    else:
+        second, unit = scaled(trace.time_s, "s")
+        x, x_text = trace.time_s / second, f"time ({unit})"
     for quantum in range(1, 1 + min(10, int(np.nanmax(trace.conductance_g0)))):
         axes.axhline(quantum, color=GUIDE_COLOUR, linewidth=0.6, linestyle="--", zorder=0)
-    _draw(axes, parts, devices=len(trace.devices))
-    axes.set_xlabel("point" if trace.time_s is None else f"time ({unit})")
+    axes.set_xlabel(x_text)
     axes.set_ylabel("conductance (G$_0$)")
     there_and_back: Any = (microsiemens, lambda value: value / microsiemens(1.0))
     right = axes.secondary_yaxis("right", functions=there_and_back)
     right.set_ylabel("conductance (µS)")
-    return parts
+    return _draw_cycles(axes, trace, x, trace.conductance_g0)
 
 
 def draw_histograms(
@@ -197,31 +191,30 @@ def draw_histograms(
         axes.legend(frameon=False)
 
 
-def _named_cycles(trace: MeasuredTrace) -> list[tuple[str, int, NDArray[np.intp]]]:
-    several = len(trace.devices) > 1
-    return [
-        (f"{device}, cycle {cycle}" if several else f"cycle {cycle}", cycle, chosen)
+def _draw_cycles(axes: Axes, trace: MeasuredTrace, x: NDArray[np.float64], y: NDArray[np.float64]) -> list[Part]:
+    """Draw all points, a line for each cycle, and say which colour is which; return what was drawn."""
+    alone = len(trace.devices) == 1
+    parts = [
+        Part(f"cycle {cycle}" if alone else f"{device}, cycle {cycle}", cycle, x[chosen], y[chosen])
         for device, cycle, chosen in trace.cycles()
     ]
-
-
-def _draw(axes: Axes, parts: Sequence[Part], *, devices: int) -> None:
     raster = sum(len(part.x) for part in parts) > MANY_POINTS
     few = len(parts) <= MOST_NAMED
     # cycles of one device by their numbers, of several in their order
-    places = [part.number for part in parts] if devices == 1 else list(range(len(parts)))
+    places = [part.number for part in parts] if alone else list(range(len(parts)))
     scale = ScalarMappable(Normalize(min(places), max(places)), COUNTS_MAP)
     colours: Any = COLOURS if few else scale.to_rgba(np.array(places))
     for part, colour in zip(parts, colours, strict=False):
         axes.plot(part.x, part.y, color=colour, linewidth=0.7, rasterized=raster, label=part.name)
     if not few:
-        label = "cycle" if devices == 1 else "cycles of all devices, in their order"
+        label = "cycle" if alone else "cycles of all devices, in their order"
         axes.figure.colorbar(scale, ax=axes, location="top", label=label, aspect=40, pad=0.02)
     elif len(parts) > 1:
         legend = axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(len(parts), 3))
         # a name may hold what looks like a formula
         for text in legend.get_texts():
             text.set_parse_math(False)
+    return parts
 
 
 def _clip(axes: Axes, densities: Sequence[NDArray[np.float64]], colours: Sequence[str], first_g0: float) -> None:

@@ -91,16 +91,10 @@ def noise_of_plateaus(
 
     Parameters
     ----------
-    times_s
-        Time of each point, s, increasing; shape (n,).
-    conductances_g0
-        G0, shape (n,); NaN where missing.
-    stages
-        Stage of each point, n texts.
+    times_s, conductances_g0, stages, smallest_step_g0
+        As of :func:`~aiida_rewire.trace.plateaus.plateaus_of`.
     divide
         Whether to; otherwise the trace is taken as one plateau.
-    smallest_step_g0
-        Between two plateaus, G0.
     segments
         Of the spectra; by default as of :func:`segments_for`.
     band_hz
