@@ -13,6 +13,7 @@ from lanes import Lanes, Submissions, born, computed, ended, run
 
 from aiida_rewire.calculations.junction import JunctionCalculation
 from aiida_rewire.data.conductance import ConductanceData
+from aiida_rewire.database.junctions import junctions_of
 from aiida_rewire.junction.lattice import Fcc111
 from aiida_rewire.workflows.lane import LaneWorkChain
 from aiida_rewire.workflows.repeats import find_repeat, recipe_of_job
@@ -149,6 +150,9 @@ def test_an_equal_contact_gets_the_conductance_and_says_so(known: Known) -> None
     creator = taken.creator
     assert (creator.process_label, creator.caller.pk) == ("reuse_conductance", lane.node.pk)
     assert (creator.inputs.conductance.pk, creator.inputs.index.value) == (known.conductance.pk, 1)
+    # what people are shown are the atoms that were computed
+    atoms = known.conductance.creator.inputs.structure
+    assert {one.structure for one in junctions_of([taken.pk, known.conductance.pk]).values()} == {atoms.uuid}
     # a third is within reach of the second, and out of that of the first: distances do not add up
     third = known.lanes(moved(0.03))
     inputs = third.job_inputs()
