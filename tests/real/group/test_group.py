@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import errors, sql
-from tests.real.group.accounts import CLI
+from tests.real.group.accounts import CLI, Account
 from tests.real.group.conftest import ADA, BEN, EMAILS, NAME, OWNER, VIC, Group, lines_of
 from tests.real.services.postgres import Postgres
 from tests.real.services.program import LOOPBACK
@@ -221,29 +221,50 @@ def test_files_that_others_may_read_are_refused(group: Group) -> None:
         config.chmod(0o600)
 
 
-@pytest.mark.nightly
-def test_a_password_is_asked_for_at_a_terminal_and_not_shown(group: Group) -> None:
-    join = shlex.join([*CLI, "setup", "join", str(group.folder), "--as", "member", "--name", "typed"])
+def typed(account: Account, command: list[str], answers: list[tuple[str, str]]) -> str:
+    """Run a command at a terminal, where each question gets its answer; return what is shown there."""
     with subprocess.Popen(
-        group.ben.command("script", "--quiet", "--return", "--command", join, "/dev/null"),
-        cwd=group.ben.home,
-        env=group.ben.environment,
+        account.command("script", "--quiet", "--return", "--command", shlex.join(command), "/dev/null"),
+        cwd=account.home,
+        env=account.environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as terminal:
         assert terminal.stdin is not None
         assert terminal.stdout is not None
         shown = b""
-        while f"Password of lab_{BEN} at PostgreSQL:".encode() not in shown:
-            shown += terminal.stdout.read(1)
-        # what is typed before the prompt is there is thrown away
-        time.sleep(0.5)
-        terminal.stdin.write(f"{group.passwords[BEN]}\n".encode())
-        terminal.stdin.flush()
-        shown += terminal.stdout.read()
-    assert b"profile typed: ben@uni.example, a member of lab" in shown
-    assert group.passwords[BEN].encode() not in shown
+        for question, answer in answers:
+            asked = shown.count(question.encode())
+            while shown.count(question.encode()) == asked:
+                more = terminal.stdout.read(1)
+                assert more, shown
+                shown += more
+            # what is typed before the prompt is there is thrown away
+            time.sleep(0.5)
+            terminal.stdin.write(f"{answer}\n".encode())
+            terminal.stdin.flush()
+        terminal.stdin.close()
+        return (shown + terminal.stdout.read()).decode()
+
+
+@pytest.mark.nightly
+def test_a_password_is_asked_for_at_a_terminal_and_not_shown(group: Group) -> None:
+    join = [*CLI, "setup", "join", str(group.folder), "--as", "member", "--name", "typed"]
+    shown = typed(group.ben, join, [(f"Password of lab_{BEN} at PostgreSQL:", group.passwords[BEN])])
+    assert "profile typed: ben@uni.example, a member of lab" in shown
+    assert group.passwords[BEN] not in shown
     assert listed_by(group, "typed")
+
+
+@pytest.mark.nightly
+def test_who_makes_the_roles_is_asked_for_one_password_once(group: Group, postgres: Postgres) -> None:
+    at = group.options.index("--passwords")
+    without = [*group.options[:at], *group.options[at + 2 :]]
+    question = "Password of postgres at PostgreSQL:"
+    shown = typed(group.owner, [*CLI, "setup", "group", NAME, *without], [(question, postgres.password)])
+    assert shown.count(question) == 1
+    assert f"people join by {group.folder}" in shown
+    assert postgres.password not in shown
 
 
 def listed_by(group: Group, profile: str) -> bool:

@@ -77,11 +77,11 @@ class Passwords:
     Parameters
     ----------
     known
-        Those that a file holds; others are asked for.
+        Those that a file holds; others are asked for, once.
     """
 
     def __init__(self, known: Mapping[str, str]) -> None:
-        self._known = known
+        self._known = dict(known)
 
     @classmethod
     def of_file(cls, path: Path | None) -> Passwords:
@@ -89,11 +89,11 @@ class Passwords:
         return cls({} if path is None else read_passwords(path))
 
     def given(self, name: str) -> str | None:
-        """Return a password that the file holds."""
+        """Return a password that the file holds, or that was asked for."""
         return self._known.get(name)
 
     def of(self, name: str, what: str, *, new: bool) -> str:
-        """Return a password; it is asked for if the file does not hold it.
+        """Return a password; it is asked for if it is not known.
 
         Parameters
         ----------
@@ -118,4 +118,5 @@ class Passwords:
         password: str = click.prompt(f"Password of {what}", hide_input=True, confirmation_prompt=new, err=True)
         if not PASSWORD.fullmatch(password):
             raise InvalidInput(f"password of {what}", "what you typed", WHAT_IT_TAKES, "choose another")
+        self._known[name] = password
         return password
