@@ -76,7 +76,7 @@ def test_a_profile_of_the_users_own(tmp_path: Path, make_program: Any) -> None:
     assert made[0] == "code md@localhost: made"
     config = profiles(tmp_path)
     assert config["default_profile"] == "rewire"
-    assert config["profiles"]["rewire"]["storage"]["backend"] == "core.sqlite_dos"
+    assert config["profiles"]["rewire"]["storage"]["backend"] == "rewire.sqlite_dos"
     assert config["profiles"]["rewire"]["process_control"]["backend"] == "core.zeromq"
 
     moved = make_program("pw.x", "#!/bin/sh\n")

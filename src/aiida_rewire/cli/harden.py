@@ -9,11 +9,11 @@ import click
 
 from aiida_rewire.cli.campaign.opening import told_in_a_line
 from aiida_rewire.cli.home import DemoFailure
+from aiida_rewire.cli.storages import STORAGES
 
 if TYPE_CHECKING:
     from aiida import orm
 
-STORAGES = {"core.psql_dos": "rewire.psql_dos"}
 BROKERS = {"core.rabbitmq": "rewire.rabbitmq"}
 SCHEDULERS = {"core.slurm": "rewire.slurm"}
 
@@ -22,12 +22,13 @@ SCHEDULERS = {"core.slurm": "rewire.slurm"}
 @click.option("-p", "--profile", "name", metavar="NAME", help="AiiDA profile; the default one by default.")
 @click.option("--undo", is_flag=True, help="Back to AiiDA's own ways, for instance before this package is removed.")
 def harden_command(name: str | None, undo: bool) -> None:
-    """Let the workers of a profile survive restarts of PostgreSQL and RabbitMQ, and a Slurm that says nothing.
+    """Let the workers of a profile survive restarts of PostgreSQL and RabbitMQ, a busy SQLite, and a Slurm that errs.
 
-    By AiiDA's own ways a worker whose database was restarted fails for ever after, one whose RabbitMQ was restarted
-    goes on with processes that another worker runs as well, and a job that squeue does not name has ended. The data
-    stay where they are; only how they are reached changes. Programs that have the profile open go on as before until
-    they are started again. Computers that are set up later are changed when this is called again.
+    By AiiDA's own ways a worker whose database was restarted, or could not be written to for five seconds as SQLite
+    may be, fails for ever after; one whose RabbitMQ was restarted goes on with processes that another worker runs as
+    well; and a job that squeue does not name has ended. The data stay where they are; only how they are reached
+    changes. Programs that have the profile open go on as before until they are started again. Computers that are set
+    up later are changed when this is called again.
     """
     from aiida.common.exceptions import ConfigurationError
     from aiida.manage import get_manager

@@ -17,6 +17,7 @@ import psutil
 
 from aiida_rewire.cli.localhost import configure_localhost
 from aiida_rewire.cli.signals import on_stopping_signals
+from aiida_rewire.cli.storages import harden_storage
 
 PROFILE = "rewire"
 COMPUTER = "localhost"
@@ -108,6 +109,7 @@ class Home:
         from aiida.manage.configuration import load_profile
 
         try:
+            harden_storage(PROFILE)
             load_profile(PROFILE, allow_switch=True)
         except AiidaException as error:
             raise DemoFailure(

@@ -46,7 +46,7 @@ def main() -> None:
         BrokerFactory(broker)
     say("broker", backend=broker)
 
-    if profile.storage_backend == "core.sqlite_dos":
+    if profile.storage_backend.endswith(".sqlite_dos"):
         require_sqlite_files(Path(profile.storage_config["filepath"]))
     storage = profile.storage_cls(profile)
     say("storage", backend=profile.storage_backend, version=storage.version_head())

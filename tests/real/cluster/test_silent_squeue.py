@@ -113,10 +113,10 @@ def test_harden_changes_computers_and_changes_them_back(ssh_profile: Profile) ->
         assert done.status == 0, done.errors
         return sorted(done.output.splitlines())
 
-    services = "services: core.sqlite_dos, core.zeromq"
+    ours, theirs = (f"services: {storage}.sqlite_dos, core.zeromq" for storage in ("rewire", "core"))
     both = (BY_PARAMIKO, OVER_SSH)
-    assert harden() == [*(f"{computer}: rewire.slurm" for computer in both), services]
+    assert harden() == [*(f"{computer}: rewire.slurm" for computer in both), ours]
     assert "rewire.slurm" in ssh_profile.verdi("computer", "show", OVER_SSH)
-    assert harden() == [f"{services}; nothing to change"]
-    assert harden("--undo") == [*(f"{computer}: core.slurm" for computer in both), services]
+    assert harden() == [f"{ours}; nothing to change"]
+    assert harden("--undo") == [*(f"{computer}: core.slurm" for computer in both), theirs]
     assert "core.slurm" in ssh_profile.verdi("computer", "show", OVER_SSH)

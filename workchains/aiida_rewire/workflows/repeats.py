@@ -39,7 +39,8 @@ def find_repeat(
     query.append(ConductanceData, with_incoming="job", filters={f"attributes.{FINGERPRINT}": key}, tag="conductance")
     query.add_projection("job", "*")
     query.add_projection("conductance", "*")
-    for job, conductance in query.iterall():
+    # all at once: a query that is left in the middle keeps its lock on SQLite, and whoever writes fails
+    for job, conductance in query.all():
         if recipe_of_job(job.inputs) != recipe:
             continue
         # equal flat layers are part of the recipe by way of the lead

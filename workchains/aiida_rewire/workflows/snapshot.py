@@ -112,7 +112,8 @@ class SnapshotConductanceWorkChain(TransmissionWorkChain):
         query.append(ConductanceData, with_incoming="store", filters=filters, tag="conductance")
         query.add_projection("chain", "*")
         query.add_projection("conductance", "*")
-        for chain, conductance in query.iterall():
+        # all at once: a query that is left in the middle keeps its lock on SQLite, and whoever writes fails
+        for chain, conductance in query.all():
             if recipe_of_conductance(chain.inputs) != recipe or "structure" not in chain.outputs:
                 continue
             if not conductance.base.attributes.get("potential_mismatch_ev") <= self.inputs.potential_tolerance.value:

@@ -17,6 +17,7 @@ from aiida_rewire.cli.ingredients import DRIVER, LD1, ONE_THREAD, PROGRAMS, PSEU
 from aiida_rewire.cli.localhost import configure_localhost
 from aiida_rewire.cli.profile import PROFILE_KEY, load_profile, open_profile
 from aiida_rewire.cli.setup.site import SiteCode
+from aiida_rewire.cli.storages import harden_storage
 
 if TYPE_CHECKING:
     from aiida import orm
@@ -102,6 +103,7 @@ def opened(name: str | None, directory: Path | None) -> str:
         from aiida.manage.configuration import reset_config
 
         reset_config()
+        harden_storage(name)
     load_profile(name)
     if made:
         configure_localhost(orm.load_computer(COMPUTER))

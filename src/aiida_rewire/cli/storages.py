@@ -1,0 +1,26 @@
+"""The project's storages in the place of AiiDA's: the same data, reached in ways that others do not disturb."""
+
+from __future__ import annotations
+
+STORAGES = {"core.psql_dos": "rewire.psql_dos", "core.sqlite_dos": "rewire.sqlite_dos"}
+"""By AiiDA's."""
+
+
+def harden_storage(name: str) -> None:
+    """Let a profile reach its data by the project's storage from the next time on that it is loaded.
+
+    Parameters
+    ----------
+    name
+        Of the profile.
+    """
+    from aiida.manage.configuration import get_config
+
+    config = get_config()
+    profile = config.get_profile(name)
+    ours = STORAGES.get(profile.storage_backend)
+    if ours is None:
+        return
+    profile.set_storage(ours, profile.storage_config)
+    config.update_profile(profile)
+    config.store()
