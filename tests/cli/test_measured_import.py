@@ -109,7 +109,7 @@ def test_all_files_are_stored_or_none(run: Run) -> None:
         ("time_s,temperature_K\n1,2\n", "columns = 'time_s', 'temperature_K': must be a conductance"),
         ("voltage_V,current\n1,2\n", "column 'current' = no unit: must be a current in one of A, mA"),
         ("conductance_F\n1\n", "unit 'F'"),
-        ("conductance_G0\n", "none of bad.csv holds a point"),
+        ("conductance_G0\n", "holds one, none is there: must be at least one; check the file; nothing was stored"),
         ("", "with a line that names the columns"),
     ],
 )
@@ -151,7 +151,7 @@ def test_a_series_resistance_is_taken_off_once(run: Run) -> None:
 def test_a_resistance_that_makes_points_negative_is_refused_with_their_number(run: Run) -> None:
     Path("wire.csv").write_text(WIRE)
     said = run("import", "wire.csv", "--series-resistance", 7000, status=1).output
-    assert said.startswith("Error: wire.csv: resistance_ohm = 7000 ohm, which makes 2 of 3 points negative")
+    assert said.startswith("Error: wire.csv: --series-resistance = 7000 ohm, which makes 2 of 3 points negative")
     assert said.count("\n") == 1
     assert nodes() == []
     said = run("import", "wire.csv", "--series-resistance", -1, status=1).output

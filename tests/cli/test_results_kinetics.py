@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.campaign.made_conductances import make_chain
 from tests.cli.invoking import invoke
 from tests.cli.made_dynamics import make_run
 
@@ -38,6 +39,8 @@ def label(potential: Any) -> str:
     make_run(potential, f"{label}/2V-s5", seed=5, state="waiting")
     make_run(potential, f"{label}/2V-s6", seed=6, state="failed")
     make_run(potential, f"{label}/ramp", seed=7, voltage_v=[[0.0, 0.0], [1.0, 8.0]], first=1.0)
+    # of a cut archive, without its inputs
+    make_chain(label, "2V-s8")
     # of a campaign whose label looks alike to a pattern
     make_run(potential, f"{label.replace('_', 'x')}/2V-s1", seed=9, first=0.1)
     return label
@@ -118,8 +121,10 @@ def test_gaps_are_compared_and_other_conditions_are_not(potential: Any, tmp_path
 def test_where_there_is_nothing_it_is_told_in_a_line(label: str, potential: Any) -> None:
     ramp = f"ramp-{uuid.uuid4().hex[:8]}"
     make_run(potential, f"{ramp}/a", seed=1, voltage_v=[[0.0, 0.0], [1.0, 8.0]], first=1.0)
+    make_run(potential, "by hand", seed=1, campaign=f"{ramp}-named")
     for arguments, message in (
         (("--campaign", "nowhere"), "campaign = 'nowhere': must be one of the profile's"),
+        (("--campaign", f"{ramp}-name"), f"must be one of the profile's; there is {ramp}-named"),
         (("--label", "nowhere"), "none of label 'nowhere'"),
         (("--campaign", label, "--voltage", 3), "there are runs at 2 V, 8 V"),
         (("--campaign", ramp), "of a constant voltage"),

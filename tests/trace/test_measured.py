@@ -181,7 +181,7 @@ def test_a_million_good_lines_are_read_in_a_second(tmp_path: Path) -> None:
     [
         (b"", "with a line that names the columns"),
         (b"# only\n\n", "with a line that names the columns"),
-        (b"conductance_G0\n", "none of wire_3.csv holds a point"),
+        (b"conductance_G0\n", "no line of wire_3.csv holds one, none is there"),
         (b"\0\1\2", "must be text"),
         ("conductance_G0\n1\n".encode("utf-16"), "must be text"),
     ],
@@ -203,7 +203,8 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_but_bad_lines_leaves_nothing(tmp_path: Path) -> None:
-    assert "holds a point" in refusal(written(tmp_path, "conductance_G0\nx\n"), skip_bad_lines=True)
+    said = refusal(written(tmp_path, "conductance_G0\nx\n"), skip_bad_lines=True)
+    assert "holds one, 1 cannot be read: line 2: conductance_G0 is 'x', no finite number" in said
 
 
 def test_a_smallest_voltage_of_zero_is_refused(tmp_path: Path) -> None:

@@ -136,7 +136,10 @@ def read_measured(
                 "correct them, or have them left out",
             )
     if not table.points:
-        raise InvalidInput("lines", f"none of {path.name} holds a point", "at least one", "check the file")
+        said = (
+            f"{table.bad_lines} cannot be read: {'; '.join(table.first_bad)}" if table.bad_lines else "none is there"
+        )
+        raise InvalidInput("points", f"no line of {path.name} holds one, {said}", "at least one", "check the file")
     read = {column.title for column in columns.values()}
     not_read = tuple(title for title in head.titles if title.strip() and title.strip() not in read)
     return _trace(table, columns, device or path.stem, cycle, smallest_voltage_v, not_read)

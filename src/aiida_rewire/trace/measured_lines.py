@@ -189,7 +189,7 @@ def read_lines(path: Path, head: Head, columns: Mapping[str, Column]) -> Table:
         cells = _split(line, head.delimiter)
         fault = None
         if len(cells) != len(head.titles):
-            fault = f"{len(cells)} columns instead of {len(head.titles)}"
+            fault = f"{len(cells)} column{'' if len(cells) == 1 else 's'} instead of {len(head.titles)}"
         row = {}
         for quantity, column in columns.items() if fault is None else ():
             cell = cells[column.index].strip()

@@ -21,10 +21,13 @@ from aiida_rewire.cli.home import DemoFailure
 from aiida_rewire.cli.measured.wording import devices_text
 from aiida_rewire.cli.profile import open_profile, profile_option
 from aiida_rewire.cli.results.wording import counted
-from aiida_rewire.errors import InvalidInput
+from aiida_rewire.errors import InvalidInput, known_as
 
 if TYPE_CHECKING:
     from aiida_rewire.trace.measured import MeasuredTrace
+
+OPTIONS = {"resistance_ohm": "--series-resistance", "smallest_voltage_v": "--smallest-voltage"}
+"""By the names that what is called gives to inputs."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,8 @@ def read_files(files: Sequence[Path], how: How) -> list[Reading]:
                 raise InvalidInput("file", name, "a file that exists", "check its name")
             digest = digest_of(path)
             if digest not in readings:
-                readings[digest] = read_file(path, name, digest, how, place=len(readings))
+                with known_as(OPTIONS):
+                    readings[digest] = read_file(path, name, digest, how, place=len(readings))
         except (InvalidInput, OSError) as error:
             reason = error.strerror or error if isinstance(error, OSError) else error
             option = " (--skip-bad-lines)" if isinstance(error, InvalidInput) and error.name == "lines" else ""
@@ -261,7 +265,8 @@ def refuse_too_large(readings: Sequence[Reading], resistance_ohm: float) -> None
 
     for reading in readings:
         try:
-            without_series_resistance(reading.trace.conductance_g0, resistance_ohm)
+            with known_as(OPTIONS):
+                without_series_resistance(reading.trace.conductance_g0, resistance_ohm)
         except InvalidInput as error:
             raise DemoFailure(f"{reading.name}: {error}; nothing was stored") from error
 

@@ -188,6 +188,17 @@ def gap_of(run: MdRun) -> float:
     return math.nan if run.gap is None else float(run.gap)
 
 
+def _named_in_labels() -> list[str]:
+    """Return the campaigns that runs name in their labels; such need not be recorded."""
+    from aiida import orm
+    from aiida.plugins import WorkflowFactory
+
+    query = orm.QueryBuilder()
+    query.append([WorkflowFactory(name) for name in WORKFLOWS], tag="run")
+    query.append(orm.Dict, with_outgoing="run", edge_filters={"label": "labels"}, project="attributes.campaign")
+    return sorted({str(name) for name in query.all(flat=True) if name})
+
+
 def _nothing(campaign: str | None, label: str | None) -> InvalidInput:
     from aiida import orm
 
@@ -196,10 +207,11 @@ def _nothing(campaign: str | None, label: str | None) -> InvalidInput:
 
     if campaign is not None:
         query = orm.QueryBuilder().append(orm.Group, filters={"type_string": CAMPAIGN_GROUP}, project="label")
-        known = sorted(query.all(flat=True))
-        if campaign in known:
+        recorded = sorted(query.all(flat=True))
+        if campaign in recorded:
             way_out = f"`aiida-rewire campaign status {campaign}` tells how far it is"
             return InvalidInput("campaign", repr(campaign), "one whose dynamics has begun", way_out)
+        known = list(dict.fromkeys([*recorded, *_named_in_labels()]))
         there = f"there is {near_names(campaign, known)}" if known else "there is none yet"
         return InvalidInput("campaign", repr(campaign[:80]), "one of the profile's", there)
     way_out = "`aiida-rewire md show` lists the runs" if label is not None else "`aiida-rewire md submit` starts one"

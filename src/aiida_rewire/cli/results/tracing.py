@@ -13,6 +13,7 @@ import numpy as np
 from aiida_rewire.cli.campaign.showing import Sheet
 from aiida_rewire.cli.results.output import Answer, Output, give, output_options
 from aiida_rewire.cli.results.selecting import Wanted, profile_of, selection_options
+from aiida_rewire.cli.results.wording import counted
 
 if TYPE_CHECKING:
     from aiida_rewire.database.traces import ChainTrace
@@ -239,7 +240,7 @@ def name_of(trace: ChainTrace) -> str:
 
 def counts_text(trace: ChainTrace) -> str:
     """Say how many conductances a trace has, and how many it lacks."""
-    said = [f"{len(trace.conductances)} conductances"]
+    said = [counted(len(trace.conductances), "conductance")]
     if trace.reused:
         said.append(f"{trace.reused} taken over from equal contacts")
     said.append(
