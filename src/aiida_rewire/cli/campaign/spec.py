@@ -145,8 +145,11 @@ def summary(spec: CampaignSpec, *, offline: bool) -> dict[str, Any]:
 
 def sentence(found: dict[str, Any]) -> str:
     """Return what a campaign comes to as a line."""
+    from aiida_rewire.campaign.decisions import counted
+
     there = f" of {found['slots_there']}" if "slots_there" in found else ""
-    return (
-        f"{found['label']}: {found['chains']} chains, {found['snapshots']} snapshots; "
-        f"up to {found['jobs_at_once']} jobs at once, and {found['slots']}{there} slots of the daemon"
-    )
+    chains = counted(found["chains"], "chain", "chains")
+    snapshots = counted(found["snapshots"], "snapshot", "snapshots")
+    jobs = counted(found["jobs_at_once"], "job", "jobs")
+    slots = f"{found['slots']}{there} slots of the daemon"
+    return f"{found['label']}: {chains}, {snapshots}; up to {jobs} at once, and {slots}"
