@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from aiida_rewire.database.marks import CAMPAIGN_GROUP
+
+if TYPE_CHECKING:
+    from aiida import orm
+
+ACTIVE = ("created", "running", "waiting")
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,34 @@ def runners_of(uuid: str, said: Mapping[str, Any] | None) -> Runners:
         since=known.get("since"),
         daemon=daemon_runs_here(),
     )
+
+
+def controllers_at_work(campaign: orm.Group | None = None) -> list[str]:
+    """Return the labels of the campaigns whose controllers run.
+
+    Parameters
+    ----------
+    campaign
+        Whose controller asks; it does not count.
+    """
+    from aiida import orm
+    from aiida.plugins import GroupFactory
+
+    from aiida_rewire.database.lock import lock_of
+
+    groups: list[orm.Group] = orm.QueryBuilder().append(GroupFactory(CAMPAIGN_GROUP)).all(flat=True)
+    others = [group for group in groups if campaign is None or group.uuid != campaign.uuid]
+    return [group.label for group in others if not lock_of(group.uuid).is_free()]
+
+
+def processes_of_others(campaign: orm.Group) -> list[int]:
+    """Return the PKs of processes that live and were not begun by a campaign; those that they called go with them."""
+    from aiida import orm
+
+    active = {"attributes.process_state": {"in": ACTIVE}}
+    living: list[orm.ProcessNode] = orm.QueryBuilder().append(orm.ProcessNode, filters=active).all(flat=True)
+    others = [process for process in living if not process.label.startswith(f"{campaign.label}/")]
+    return [process.pk for process in others if process.caller is None]
 
 
 def daemon_runs_here() -> bool | None:

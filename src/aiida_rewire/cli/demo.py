@@ -194,7 +194,8 @@ def finished_chain_of(
         except (Interrupted, KeyboardInterrupt):
             with on_stopping_signals(signal.SIG_IGN):
                 say(console, "stopping what runs ...")
-                kill_processes(home)
+                if chain is not None and not chain.is_terminated:
+                    kill(home, chain)
             raise
     return chain
 
@@ -220,20 +221,13 @@ def watch(chain: orm.WorkChainNode, console: Console) -> None:
         update(progress.update(chain))
 
 
-def kill_processes(home: Home) -> None:
-    """Kill what the engine still runs, and wait until it has ended."""
-    from aiida import orm
-
-    active = {"attributes.process_state": {"in": ["created", "running", "waiting"]}}
-    query = orm.QueryBuilder().append(orm.ProcessNode, filters=active, project="id")
-    top = [pk for pk in query.all(flat=True) if orm.load_node(pk).caller is None]
-    if not top:
-        return
+def kill(home: Home, chain: orm.WorkChainNode) -> None:
+    """Kill the chain, and wait until it has ended."""
     # what does not answer is ended with the daemon
     with suppress(DemoFailure):
-        home.verdi("--profile", PROFILE, "process", "kill", "--timeout", str(KILL_TIMEOUT_S), *map(str, top))
+        home.verdi("--profile", PROFILE, "process", "kill", "--timeout", str(KILL_TIMEOUT_S), str(chain.pk))
     deadline = time.monotonic() + KILL_TIMEOUT_S
-    while query.count() and time.monotonic() < deadline:
+    while not chain.is_terminated and time.monotonic() < deadline:
         time.sleep(POLL_S)
 
 

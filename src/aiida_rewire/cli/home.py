@@ -166,13 +166,16 @@ class Home:
 
     @contextlib.contextmanager
     def daemon(self) -> Iterator[None]:
-        """Keep the daemon running inside a block; afterwards nothing runs, whatever ended it."""
+        """Keep the daemon running in a block; afterwards nothing runs, whatever ended it, unless a campaign does."""
+        from aiida_rewire.campaign.runners import controllers_at_work
+
         try:
             self.start_daemon()
             yield
         finally:
             with on_stopping_signals(signal.SIG_IGN):
-                self.stop_daemon()
+                if not controllers_at_work():
+                    self.stop_daemon()
 
     def leftovers(self) -> list[psutil.Process]:
         """Return the processes of this home: jobs, by the folder they run in, and the daemon, by its AIIDA_PATH.

@@ -35,7 +35,8 @@ def run_here(
     group
         Of the campaign.
     home
-        Of an embedded profile, whose daemon is started, and stopped at the end if this is a terminal's.
+        Of an embedded profile, whose daemon is started, and stopped at the end if this is a terminal's and nobody
+        else needs it.
     tell
         Takes a line for each thing that happens.
     interval_s
@@ -58,7 +59,7 @@ def run_here(
             return Controller(group, tell, interval_s=interval_s, stop=stop).run()
         finally:
             if home is not None and not stamped:
-                stop_embedded_daemon(home, tell, interrupted=stop.is_set())
+                stop_embedded_daemon(home, group, tell, interrupted=stop.is_set())
 
 
 def stamp(text: str) -> None:
@@ -79,8 +80,15 @@ def start_embedded_daemon(home: Home, group: orm.Group, tell: Callable[[str], No
         tell(f"started the daemon in {home.folder}")
 
 
-def stop_embedded_daemon(home: Home, tell: Callable[[str], None], *, interrupted: bool) -> None:
-    """Stop the daemon; where the campaign goes on later, jobs that run are left to run."""
+def stop_embedded_daemon(home: Home, group: orm.Group, tell: Callable[[str], None], *, interrupted: bool) -> None:
+    """Stop the daemon unless others need it; where the campaign goes on later, jobs that run are left to run."""
+    from aiida_rewire.campaign.runners import controllers_at_work, processes_of_others
+
+    others = [f"the controller of {label}" for label in controllers_at_work(group)]
+    others += [f"process <{pk}>" for pk in processes_of_others(group)]
+    if others:
+        tell(f"the daemon goes on: {others[0]} needs it")
+        return
     if not interrupted:
         home.stop_daemon()
         return
