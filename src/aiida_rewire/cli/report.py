@@ -31,6 +31,7 @@ MAIL_BYTES = 15_000_000
 @click.command("report")
 @click.argument("label")
 @click.option(
+    "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write. Default: LABEL.html, here.",
