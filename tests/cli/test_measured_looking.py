@@ -275,6 +275,8 @@ def test_what_cannot_be_counted_is_one_line(run: Run, arguments: tuple[object, .
 def test_no_point_counts_twice(run: Run, nodes: dict[str, Any]) -> None:
     said = run("histogram", nodes["raw"].pk, nodes["corrected"].pk, status=1).output
     assert f"<{nodes['raw'].pk}> and <{nodes['corrected'].pk}>, of the same points" in said
+    assert "name those that are to count" in said
+    assert said.count("\n") == 1
 
 
 def test_files_are_replaced_only_on_demand(run: Run, nodes: dict[str, Any]) -> None:

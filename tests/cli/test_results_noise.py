@@ -17,6 +17,7 @@ from tests.cli.made_traces import make_trace
 
 from aiida_rewire.cli.results.noise import noise_command
 from aiida_rewire.data.measured import MeasuredTraceData
+from aiida_rewire.errors import InvalidInput
 from aiida_rewire.report.noise import NoisyTrace, averaged_spectrum, draw_noise
 from aiida_rewire.trace.noise_spectrum import noise_spectrum
 from aiida_rewire.trace.plateau_noise import noise_of_plateaus
@@ -203,6 +204,8 @@ def test_what_cannot_be_analysed_is_told_in_a_line(measured: MeasuredTraceData, 
 def test_the_figure_shows_traces_deviations_and_spectra() -> None:
     times, values = np.arange(2 * POINTS) * INTERVAL_S, record()
     trace = NoisyTrace("[a]$b", times, values, noise_of_plateaus(times, values, smallest_step_g0=0.5))
+    with pytest.raises(InvalidInput, match=r"from 1 to 4 for a figure; choose some: .*--cycle"):
+        draw_noise([trace] * 5)
     figure = draw_noise([trace])
     deviations, spectra, panel = figure.axes
     # means, in s

@@ -140,7 +140,7 @@ def refuse_doubled(chosen: Sequence[Measurement], origins: Mapping[str, str]) ->
                 "measurements",
                 f"<{seen[source].pk}> and <{one.pk}>, of the same points",
                 "of different points, for each counts once",
-                "choose between what was measured and what is left without the series resistance",
+                "name those that are to count; `aiida-rewire measured list` shows what was taken off",
             )
         seen[source] = one
 

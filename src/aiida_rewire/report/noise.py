@@ -117,7 +117,7 @@ def draw_noise(traces: Sequence[NoisyTrace], *, width: Width | str = Width.SINGL
             "traces",
             len(traces),
             f"from 1 to {MOST_TRACES} for a figure",
-            "choose some: --chain, --voltage, --device",
+            "choose some: --chain or --voltage; of measured ones --cycle or --device",
         )
     drawn = drawn_plateaus(traces)
     if not drawn:
