@@ -44,8 +44,8 @@ Asked = tuple[object, ...]
 
 QUICK: tuple[Asked, ...] = (
     # what was stored once is found again
-    ("measured", "import", OTHER, "--series-resistance", 100),
-    ("measured", "import", OTHER, "--series-resistance", 100),
+    ("measured", "import", OTHER),
+    ("measured", "import", OTHER),
     ("measured", "list", "--device", DEVICE),
     ("trace", "--campaign", "silver"),
     ("trace", "--voltage", 8, "--mixed"),
@@ -70,6 +70,7 @@ QUICK: tuple[Asked, ...] = (
 
 THOROUGH: tuple[Asked, ...] = (
     *QUICK,
+    *2 * (("measured", "import", OTHER, "--series-resistance", 100),),
     *2 * (("measured", "import", WIRE, "--device", "A", "--fit-series-resistance"),),
     ("trace", "--campaign", "silver", "--chain", "2V-s1", "--plateaus"),
     ("histogram", "--campaign", "silver"),
