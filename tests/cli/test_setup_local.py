@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,11 @@ def test_twice_is_the_same_as_once_and_what_is_installed_later_is_added(tmp_path
     # all that a campaign of the demo's protocol needs is there
     run(tmp_path, "campaign", "new", "a.yaml", "--protocol", "demo")
     assert run(tmp_path, "campaign", "check", "a.yaml", "--directory", "study").startswith("silver: 2 chains")
+
+    # the profile of a copy would work on the original
+    shutil.copytree(tmp_path / "study", tmp_path / "copy")
+    refused = run(tmp_path, "campaign", "status", "--directory", "copy", status=1)
+    assert refused.startswith(f"Error: directory = {tmp_path / 'copy'}: must be where it was made")
 
 
 def test_a_look_at_a_campaign_file_makes_the_profile_of_a_folder(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import psutil
 
 from aiida_rewire.cli.localhost import configure_localhost
 from aiida_rewire.cli.signals import on_stopping_signals
-from aiida_rewire.cli.storages import harden_storage
+from aiida_rewire.cli.storages import folder_of_data, harden_storage
 
 PROFILE = "rewire"
 COMPUTER = "localhost"
@@ -109,6 +109,7 @@ class Home:
         from aiida.manage.configuration import load_profile
 
         try:
+            self.refuse_data_elsewhere()
             harden_storage(PROFILE)
             load_profile(PROFILE, allow_switch=True)
         except AiidaException as error:
@@ -118,6 +119,21 @@ class Home:
         if not ready:
             configure_localhost(orm.load_computer(COMPUTER))
             self.marker.write_text(f"{MARKER_TEXT}{READY}\n")
+
+    def refuse_data_elsewhere(self) -> None:
+        """Refuse a folder that was copied or moved: its profile still works on what it was made from.
+
+        Raises
+        ------
+        DemoFailure
+            If the data lie in another folder.
+        """
+        data = folder_of_data(PROFILE)
+        if not data.resolve().is_relative_to(self.configuration.resolve()):
+            raise DemoFailure(
+                f"directory = {self.folder}: must be where it was made, since its profile has its data in {data}; "
+                "take that folder, move this one back, or copy campaigns by `campaign export` and `import`"
+            )
 
     def verdi(self, *arguments: str) -> str:
         """Run verdi in this home and return what it prints.

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 STORAGES = {"core.psql_dos": "rewire.psql_dos", "core.sqlite_dos": "rewire.sqlite_dos"}
 """By AiiDA's."""
+
+
+def folder_of_data(name: str) -> Path:
+    """Return the folder where a profile on SQLite has its database and files."""
+    from aiida.manage.configuration import get_config
+
+    return Path(get_config().get_profile(name).storage_config["filepath"])
 
 
 def harden_storage(name: str) -> None:
