@@ -11,6 +11,7 @@ from tests.real.conftest import run
 pytestmark = pytest.mark.real
 
 
+@pytest.mark.nightly
 def test_known_answers_are_computed_and_nothing_is_left(tmp_path: Path) -> None:
     scratch = tmp_path / "tmp"
     scratch.mkdir()

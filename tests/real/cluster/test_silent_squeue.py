@@ -82,6 +82,7 @@ def test_a_job_that_squeue_does_not_name_has_not_ended(
     assert asked(Slurm, transport, runs, waits, cancelled) == {**there, waits: JobState.QUEUED_HELD}
 
 
+@pytest.mark.nightly
 def test_where_nobody_knows_nothing_is_said_of_a_job(
     slurm: Cluster, submit: Any, silent: Path, transport: LocalTransport
 ) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.real
 KINDS = [SQLITE, POSTGRESQL]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [pytest.param(SQLITE, marks=pytest.mark.nightly), POSTGRESQL])
 def test_what_is_restored_is_what_was_backed_up(
     kind: str, filled: Callable[[str], Database], tmp_path: Path, make_on: Callable[[str, str], Database]
 ) -> None:

@@ -41,10 +41,10 @@ print(json.dumps(found))
 """
 
 
-def run_with(profile: Profile, file: Path, trouble: Callable[[], None]) -> list[Process]:
+def run_with(profile: Profile, file: Path, trouble: Callable[[], None], *, chains: int = CHAINS) -> list[Process]:
     """Run chains, make trouble when their jobs are under way, and return the processes that came of it."""
-    pks = profile.python(SUBMIT, str(CHAINS), str(JOBS), str(file)).splitlines()[-1]
-    until(lambda: file.exists() and len(lines(file)) >= CHAINS // 2, "the first jobs end")
+    pks = profile.python(SUBMIT, str(chains), str(JOBS), str(file)).splitlines()[-1]
+    until(lambda: file.exists() and len(lines(file)) >= chains // 2, "the first jobs end")
     trouble()
     found: list[Process] = []
 
@@ -68,13 +68,13 @@ def lines(file: Path) -> list[str]:
     return sorted(file.read_text().splitlines())
 
 
-def check(processes: list[Process], file: Path) -> None:
+def check(processes: list[Process], file: Path, *, chains: int = CHAINS) -> None:
     """Every process once, every one finished, every job's line there."""
     lived = [row for row in processes if row[2] != "stillborn"]
     assert {tuple(row[2:4]) for row in lived} == {("finished", 0)}
     assert Counter(row[1] for row in lived) == {
-        "StandInChain": CHAINS,
-        "StandInLane": CHAINS,
-        "LineJob": CHAINS * JOBS,
+        "StandInChain": chains,
+        "StandInLane": chains,
+        "LineJob": chains * JOBS,
     }
-    assert set(lines(file)) == {f"chain-{chain} {job + 1}" for chain in range(CHAINS) for job in range(JOBS)}
+    assert set(lines(file)) == {f"chain-{chain} {job + 1}" for chain in range(chains) for job in range(JOBS)}

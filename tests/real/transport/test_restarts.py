@@ -131,6 +131,7 @@ def test_failing_numerics_climb_the_ladder(
     assert [job.exit_status for job in jobs_of(node) if job.exit_status] == [410, 410]
 
 
+@pytest.mark.nightly
 def test_numerics_that_never_yield_end_with_their_own_code(
     conduct: Conduct, wrapped: Wrapped, wire_scf: dict[str, orm.RemoteData]
 ) -> None:
