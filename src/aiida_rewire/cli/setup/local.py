@@ -169,4 +169,7 @@ def next_step(profile: str, directory: Path | None) -> str:
     if directory is not None:
         place = Home.at(directory).folder
         return f"next: `aiida-rewire campaign new`, and `--directory {place}` with the commands that follow"
-    return f"next: `verdi --profile {profile} daemon start`, then `aiida-rewire campaign --profile {profile} new`"
+    from aiida_rewire.campaign.runners import daemon_runs_here
+
+    begin = "" if daemon_runs_here() else f"`verdi --profile {profile} daemon start`, then "
+    return f"next: {begin}`aiida-rewire campaign --profile {profile} new`"
