@@ -36,9 +36,9 @@ profile_option = click.option(
 
 
 @contextmanager
-def importing(module: str) -> Iterator[None]:
-    """Let no garbage be looked for while a large module is imported: it stays, and looking takes much of the time."""
-    if module in sys.modules:
+def importing_aiida() -> Iterator[None]:
+    """Let no garbage be looked for while AiiDA is imported: modules stay, and looking takes a fifth of the time."""
+    if "aiida" in sys.modules:
         yield
         return
     gc.disable()
@@ -73,10 +73,10 @@ def open_profile(directory: Path | None, *, make: bool = False) -> None:
         if not make and (not home.exists or READY not in home.marker.read_text()):
             raise DemoFailure(f"directory = {directory}: no profile there; `aiida-rewire setup local` makes one")
         home.enter()
-        with importing("aiida"):
+        with importing_aiida():
             home.open_profile()
         return
-    with importing("aiida"):
+    with importing_aiida():
         load_profile(name)
 
 

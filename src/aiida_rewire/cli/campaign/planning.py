@@ -11,13 +11,10 @@ import click
 from aiida_rewire.cli.campaign.opening import directory_option, json_option, say_aside, told_in_a_line
 from aiida_rewire.cli.campaign.spec import printable
 from aiida_rewire.cli.home import DemoFailure
-from aiida_rewire.cli.profile import importing
 
 if TYPE_CHECKING:
     from aiida_rewire.campaign.planning import Plan
     from aiida_rewire.campaign.specification import CampaignSpec
-
-CHAIN_MODULE = "aiida_rewire.workflows.rewiring"
 
 
 @click.command("plan")
@@ -64,11 +61,8 @@ def checked(file: Path, directory: Path | None, *, as_json: bool) -> CampaignSpe
         spec, problems = reading.spec, reading.problems
         if spec is not None:
             open_and_prepare(spec, directory, say_aside)
-            recorded = is_recorded(spec)
-            if not recorded:
-                import_chain()
             wrong = [problem.place for problem in problems]
-            problems += database_problems(spec, wrong, submitted=recorded)
+            problems += database_problems(spec, wrong, submitted=is_recorded(spec))
         errors = reading.source.messages(problems)
     if not errors and spec is not None:
         return spec
@@ -78,16 +72,6 @@ def checked(file: Path, directory: Path | None, *, as_json: bool) -> CampaignSpe
         for line in errors:
             say_aside(line)
     raise DemoFailure(f"{len(errors)} error{'s' * (len(errors) != 1)} in {printable(file)}")
-
-
-def import_chain() -> None:
-    """Import the work chain of chains, which is asked whether it takes the inputs: half of what a plan takes."""
-    from aiida.plugins import WorkflowFactory
-
-    from aiida_rewire.database.marks import CHAIN_WORKFLOW
-
-    with importing(CHAIN_MODULE):
-        WorkflowFactory(CHAIN_WORKFLOW)
 
 
 def document(plan: Plan) -> dict[str, Any]:
