@@ -59,12 +59,13 @@ def junctions_of(conductances: Iterable[int]) -> dict[int, Junction]:
     tables = profile_tables()
     found: dict[int, Junction] = {}
     for some in batched(sorted(set(map(int, conductances)))):
-        sources = dict.fromkeys(some) | dict(map(tuple, tables.rows(_taken_over(tables, some))))
-        computed = sorted({source or pk for pk, source in sources.items()})
+        # what was computed itself is its own source
+        sources = {pk: pk for pk in some} | dict(map(tuple, tables.rows(_taken_over(tables, some))))
+        computed = sorted(set(sources.values()))
         structures = _structures(tables, _of_one_job(tables, computed))
         left = [pk for pk in computed if pk not in structures]
         structures |= _structures(tables, _of_separate_jobs(tables, left)) if left else {}
-        found |= {pk: structures[source or pk] for pk, source in sources.items() if (source or pk) in structures}
+        found |= {pk: structures[source] for pk, source in sources.items() if source in structures}
     return found
 
 

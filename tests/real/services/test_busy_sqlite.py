@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import subprocess
 import sys
@@ -12,9 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.real.campaign.harness import HERE, with_bash
-from tests.real.services.profile import NAME, Profile
-from tests.real.services.troubled import check, run_with
+from tests.real.services.profile import Profile
+from tests.real.services.troubled import check, hardened_profile, run_with
 
 pytestmark = pytest.mark.real
 
@@ -41,17 +39,10 @@ print("wrote", flush=True)
 @pytest.fixture(scope="module")
 def embedded(services_folder: Path) -> Iterator[Profile]:
     """Profile on SQLite that `aiida-rewire harden` has changed; the daemon runs."""
-    path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
-    profile = Profile(services_folder / "busy", {"PYTHONPATH": path})
-    try:
-        profile.create_embedded()
-        with_bash(profile)
-        done = profile.command(sys.executable, "-m", "aiida_rewire.cli", "harden")
-        assert (done.status, done.output) == (0, f"{NAME}: rewire.sqlite_dos, core.zeromq\n"), done.errors
-        profile.start_daemon(2)
+    with hardened_profile(
+        services_folder / "busy", Profile.create_embedded, "rewire.sqlite_dos, core.zeromq"
+    ) as profile:
         yield profile
-    finally:
-        profile.stop_daemon()
 
 
 def database_of(profile: Profile) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -10,11 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.real.campaign.harness import HERE, with_bash
 from tests.real.services.postgres import Postgres
 from tests.real.services.profile import NAME, Profile
 from tests.real.services.rabbitmq import RabbitMQ
-from tests.real.services.troubled import check, run_with
+from tests.real.services.troubled import check, hardened_profile, run_with
 
 pytestmark = [pytest.mark.real, pytest.mark.nightly]
 
@@ -43,17 +41,12 @@ print("done", flush=True)
 @pytest.fixture(scope="module")
 def hardened(services_folder: Path, postgres: Postgres, rabbitmq: RabbitMQ) -> Iterator[Profile]:
     """Profile that `aiida-rewire harden` has changed; the daemon runs."""
-    path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
-    profile = Profile(services_folder / "hardened", {"PYTHONPATH": path})
-    try:
+
+    def create(profile: Profile) -> None:
         profile.create(postgres, rabbitmq, "hardened")
-        with_bash(profile)
-        done = profile.command(sys.executable, "-m", "aiida_rewire.cli", "harden")
-        assert (done.status, done.output) == (0, f"{NAME}: rewire.psql_dos, rewire.rabbitmq\n"), done.errors
-        profile.start_daemon(2)
+
+    with hardened_profile(services_folder / "hardened", create, "rewire.psql_dos, rewire.rabbitmq") as profile:
         yield profile
-    finally:
-        profile.stop_daemon()
 
 
 def test_nodes_in_memory_stay_valid_when_the_database_is_restarted(hardened: Profile, postgres: Postgres) -> None:

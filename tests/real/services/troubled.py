@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.real.services.profile import Profile
+from tests.real.campaign.harness import HERE, with_bash
+from tests.real.services.profile import NAME, Profile
 
 CHAINS, JOBS = 6, 4
 PATIENCE_S = 240
@@ -39,6 +43,21 @@ for pk in json.loads(sys.argv[1]):
         found.append([node.pk, node.process_label, state, node.exit_status])
 print(json.dumps(found))
 """
+
+
+@contextmanager
+def hardened_profile(folder: Path, create: Callable[[Profile], None], services: str) -> Iterator[Profile]:
+    """Make a profile, with the code of the stand-in, that `aiida-rewire harden` changes; the daemon runs."""
+    profile = Profile(folder, {"PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])})
+    try:
+        create(profile)
+        with_bash(profile)
+        done = profile.command(sys.executable, "-m", "aiida_rewire.cli", "harden")
+        assert (done.status, done.output) == (0, f"{NAME}: {services}\n"), done.errors
+        profile.start_daemon(2)
+        yield profile
+    finally:
+        profile.stop_daemon()
 
 
 def run_with(profile: Profile, file: Path, trouble: Callable[[], None], *, chains: int = CHAINS) -> list[Process]:
